@@ -1,0 +1,1 @@
+"""Facts of the manuals: registers, bits, reset values and descriptor formats. Pure data."""
