@@ -1,0 +1,322 @@
+"""One Unicorn engine: the only module that knows the library.
+
+The engine's CPU state is read and written in place. Where it lies follows from the build; the
+positions are checked once per process against values written through the public interface, and a
+build that differs is refused.
+
+Source: Unicorn 2.1.4, `include/unicorn/unicorn.h`; measurements in docs/engine.md.
+"""
+
+import ctypes
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import unicorn
+import unicorn.unicorn_py3.unicorn as binding
+from unicorn import x86_const as x86
+
+from uniSMP.core import context as cx
+from uniSMP.core import native
+from uniSMP.core import native_state as ns
+from uniSMP.errors import EngineError
+
+_LIBRARY = binding.uclib
+_SUPPORTED_VERSION = "2.1.4"
+_CONTEXT_BYTES = 5608
+_CPU_POINTER = 440
+"""Offset of the pointer to the CPU object in the engine structure."""
+_ENV_IN_CPU = 35408
+"""Offset of the CPU state in the CPU object."""
+_PAGE_BYTES = 4096
+_FLUSH_TLB = unicorn.UC_CTL_TLB_FLUSH | unicorn.UC_CTL_IO_WRITE << 30
+_HOOK_TRANSLATION = unicorn.UC_HOOK_EDGE_GENERATED
+_EXTENDED_STATE = (
+    *range(x86.UC_X86_REG_FP0, x86.UC_X86_REG_FP7 + 1),
+    x86.UC_X86_REG_FPCW,
+    x86.UC_X86_REG_FPSW,
+    x86.UC_X86_REG_FPTAG,
+    *range(x86.UC_X86_REG_XMM0, x86.UC_X86_REG_XMM15 + 1),
+    x86.UC_X86_REG_MXCSR,
+)
+FETCH_ERRORS = frozenset(
+    {unicorn.UC_ERR_FETCH_UNMAPPED, unicorn.UC_ERR_FETCH_PROT, unicorn.UC_ERR_INSN_INVALID}
+)
+"""Results of a run that mean: no code can be fetched there."""
+RESET_ADDRESS = 0xFFFF_FFF0
+_checked: list[bool] = []
+
+
+@dataclass(frozen=True, slots=True)
+class HostRegion:
+    """Guest-physical memory backed by host memory; a read-only region drops writes."""
+
+    physical: int
+    size_bytes: int
+    host_address: int
+    is_read_only: bool = False
+
+
+def _function(name: str) -> int:
+    """Return the host address of an exported function of the engine's library."""
+    try:
+        address = ctypes.cast(getattr(_LIBRARY, name), ctypes.c_void_p).value
+    except AttributeError as error:
+        raise EngineError(_unsupported(f"{name} is not exported")) from error
+    return address or 0
+
+
+def _unsupported(what: str) -> str:
+    return (
+        f"unsupported build of Unicorn ({unicorn.__version__}): {what}; "
+        f"install the wheel unicorn=={_SUPPORTED_VERSION} for a 64-bit little-endian host"
+    )
+
+
+def _prototype(name: str, *arguments: type) -> ctypes._CFuncPtr:
+    return ctypes.CFUNCTYPE(ctypes.c_int, *arguments)(_function(name))
+
+
+class Engine:
+    """One 64-bit engine over shared memory, with its native state and hooks.
+
+    Args:
+        host_regions: memory of the machine, in guest-physical addresses.
+        device_ranges: (physical, size in bytes) of everything else; accesses there stop the core.
+
+    Raises:
+        EngineError: the build of Unicorn is not the supported one, or refuses a mapping.
+    """
+
+    def __init__(
+        self,
+        host_regions: Iterable[HostRegion],
+        device_ranges: Iterable[tuple[int, int]],
+    ) -> None:
+        check_build()
+        self._engine = unicorn.Uc(unicorn.UC_ARCH_X86, unicorn.UC_MODE_64)
+        self._handle = _handle_of(self._engine)
+        cpu = ctypes.c_uint64.from_address(self._handle + _CPU_POINTER).value
+        environment = cpu + _ENV_IN_CPU
+        buffer = (ctypes.c_uint8 * cx.SIZE_BYTES).from_address(environment)
+        self.context = cx.Context(memoryview(buffer).cast("B"))
+        self.state: npt.NDArray[np.int64] = np.zeros(ns.WORDS, dtype=np.int64)
+        self.table: npt.NDArray[np.int64] = np.zeros(
+            (ns.TABLE_ENTRIES, ns.ENTRY_WORDS), dtype=np.int64
+        )
+        self._regions: list[npt.NDArray[np.int64]] = []
+        self._fill_state(cpu, environment)
+        self._engine.ctl_exits_enabled(True)  # noqa: FBT003 - the library's signature
+        self._engine.ctl_set_exits([])
+        self._map(host_regions, device_ranges)
+        self._install_hooks()
+        self._host_regions = [region for region in host_regions if not region.is_read_only]
+        self._protected: set[int] = set()
+
+    def _fill_state(self, cpu: int, environment: int) -> None:
+        state = self.state
+        state[ns.ENV] = environment
+        state[ns.CPU] = cpu
+        state[ns.ENGINE] = self._handle
+        state[ns.TABLE] = self.table.ctypes.data
+        state[ns.START_FUNCTION] = _function("uc_emu_start")
+        state[ns.STOP_FUNCTION] = _function("uc_emu_stop")
+        state[ns.TRANSLATE_FUNCTION] = _function("uc_vmem_translate")
+        self._scratch = np.zeros(1, dtype=np.int64)
+        state[ns.SCRATCH] = self._scratch.ctypes.data
+        state[ns.BLOCK] = -1
+
+    def _map(
+        self, host_regions: Iterable[HostRegion], device_ranges: Iterable[tuple[int, int]]
+    ) -> None:
+        for region in host_regions:
+            access = unicorn.UC_PROT_READ | unicorn.UC_PROT_EXEC
+            if not region.is_read_only:
+                access |= unicorn.UC_PROT_WRITE
+            self._engine.mem_map_ptr(
+                region.physical, region.size_bytes, access, region.host_address
+            )
+            if region.is_read_only:
+                last = region.physical + region.size_bytes - 1
+                self._hook(
+                    unicorn.UC_HOOK_MEM_WRITE_PROT, native.on_code_page, region.physical, last
+                )
+        for physical, size_bytes in device_ranges:
+            self._map_devices(physical, size_bytes)
+
+    def _map_devices(self, physical: int, size_bytes: int) -> None:
+        data = np.array([self.state.ctypes.data, physical], dtype=np.int64)
+        self._regions.append(data)
+        where = ctypes.c_void_p(data.ctypes.data)
+        status = _LIBRARY.uc_mmio_map(
+            ctypes.c_void_p(self._handle),
+            ctypes.c_uint64(physical),
+            ctypes.c_size_t(size_bytes),
+            ctypes.c_void_p(native.on_device_read.address),
+            where,
+            ctypes.c_void_p(native.on_device_write.address),
+            where,
+        )
+        if status:
+            raise EngineError(f"cannot map devices at {physical:#x}: engine error {status}")
+
+    def _install_hooks(self) -> None:
+        self._hook(unicorn.UC_HOOK_BLOCK, native.on_block)
+        self._hook(unicorn.UC_HOOK_INTR, native.on_interrupt)
+        self._hook(unicorn.UC_HOOK_INSN_INVALID, native.on_invalid)
+        self._hook(_HOOK_TRANSLATION, native.on_translation)
+
+    def _hook(self, kind: int, callback: object, begin: int = 1, end: int = 0) -> None:
+        result = ctypes.c_size_t()
+        status = _hook_add(
+            self._handle,
+            ctypes.addressof(result),
+            kind,
+            callback.address,  # type: ignore[attr-defined]  # a numba cfunc
+            self.state.ctypes.data,
+            begin,
+            end,
+        )
+        if status:
+            raise EngineError(f"cannot add a hook of kind {kind:#x}: engine error {status}")
+
+    @property
+    def retired(self) -> int:
+        """Instructions retired so far."""
+        return int(self.state[ns.RETIRED])
+
+    def full_flags(self) -> int:
+        """Return RFLAGS with the lazily kept status flags folded in."""
+        result = ctypes.c_uint64()
+        _reg_read(self._handle, x86.UC_X86_REG_EFLAGS, ctypes.addressof(result))
+        return result.value
+
+    def read_msr(self, number: int) -> int:
+        """Return an MSR that the engine keeps itself."""
+        return int(self._engine.reg_read(x86.UC_X86_REG_MSR, number))
+
+    def write_msr(self, number: int, value: int) -> None:
+        """Set an MSR that the engine keeps itself."""
+        self._engine.reg_write(x86.UC_X86_REG_MSR, (number, value))
+
+    def extended_state(self) -> tuple[int, ...]:
+        """Return x87, MMX and SSE registers, in a fixed order, for digests and comparison."""
+        return tuple(_as_integer(self._engine.reg_read(number)) for number in _EXTENDED_STATE)
+
+    def reset_extended_state(self) -> None:
+        """Put x87 and SSE registers into their state after power-on or INIT."""
+        for number in _EXTENDED_STATE:
+            self._engine.reg_write(number, _EXTENDED_RESET.get(number, 0))
+
+    def flush_tlb(self) -> None:
+        """Drop all cached translations of linear addresses; the block table is looked up anew."""
+        _control(self._handle, _FLUSH_TLB)
+        self.state[ns.EPOCH] += 1
+
+    def invalidate_code(self, first: int, last: int) -> None:
+        """Drop translated code of the physical range first..last (inclusive)."""
+        _invalidate(self._handle, first, last + 1)
+
+    def protect_code_page(self, page: int) -> None:
+        """Keep stores to physical page number `page` on the path that notices changed code."""
+        if page in self._protected:
+            return
+        self._protected.add(page)
+        start = page * _PAGE_BYTES
+        self._hook(
+            unicorn.UC_HOOK_MEM_WRITE_PROT, native.on_code_page, start, start + _PAGE_BYTES - 1
+        )
+        for region in self._host_regions:
+            if region.physical <= start < region.physical + region.size_bytes:
+                host = region.host_address + start - region.physical
+                _reset_dirty(int(self.state[ns.CPU]), host, _PAGE_BYTES)
+
+    def close(self) -> None:
+        """Free the engine; it must not be used afterwards."""
+        self._engine.release_handle()
+
+
+def _as_integer(value: object) -> int:
+    """Fold the (mantissa, exponent) pair of an x87 register into one integer."""
+    if isinstance(value, tuple):
+        mantissa, exponent = value
+        return int(mantissa) | int(exponent) << 64
+    assert isinstance(value, int)
+    return value
+
+
+_EXTENDED_RESET: dict[int, object] = {
+    **dict.fromkeys(range(x86.UC_X86_REG_FP0, x86.UC_X86_REG_FP7 + 1), (0, 0)),
+    x86.UC_X86_REG_FPCW: 0x40,
+    x86.UC_X86_REG_FPTAG: 0x5555,
+    x86.UC_X86_REG_MXCSR: 0x1F80,
+}
+"""SDM volume 3A, table "IA-32 and Intel 64 Processor States Following Power-up, Reset, or INIT"."""
+
+_hook_add = _prototype(
+    "uc_hook_add",
+    ctypes.c_void_p,
+    ctypes.c_void_p,
+    ctypes.c_int,
+    ctypes.c_void_p,
+    ctypes.c_void_p,
+    ctypes.c_uint64,
+    ctypes.c_uint64,
+)
+_reg_read = _prototype("uc_reg_read", ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)
+_control = _prototype("uc_ctl", ctypes.c_void_p, ctypes.c_uint32)
+_invalidate = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint64)(
+    _function("tb_invalidate_phys_range_x86_64")
+)
+_reset_dirty = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint64)(
+    _function("tlb_reset_dirty_x86_64")
+)
+
+
+def _handle_of(engine: unicorn.Uc) -> int:
+    handle = engine._uch  # noqa: SLF001 - the library offers no public name
+    return int(getattr(handle, "value", handle))
+
+
+def check_build() -> None:
+    """Check once per process that this build of Unicorn is laid out as `uniSMP.core` expects.
+
+    Raises:
+        EngineError: another version, or other positions in its structures.
+    """
+    if _checked:
+        return
+    if unicorn.__version__ != _SUPPORTED_VERSION:
+        raise EngineError(_unsupported(f"version {_SUPPORTED_VERSION} is needed"))
+    engine = unicorn.Uc(unicorn.UC_ARCH_X86, unicorn.UC_MODE_64)
+    handle = ctypes.c_void_p(_handle_of(engine))
+    _LIBRARY.uc_context_size.restype = ctypes.c_size_t
+    if _LIBRARY.uc_context_size(handle) != _CONTEXT_BYTES:
+        raise EngineError(_unsupported("the context has another size"))
+    marks = {x86.UC_X86_REG_RAX: 0, x86.UC_X86_REG_R15: 15, x86.UC_X86_REG_RIP: cx.RIP // 8}
+    for number, position in marks.items():
+        engine.reg_write(number, 0x5A5A_0000_1234_0000 + position)
+    engine.reg_write(x86.UC_X86_REG_CR3, 0x7654_3000)
+    state = _read_own_memory(handle.value or 0)
+    expected = {position * 8: 0x5A5A_0000_1234_0000 + position for position in marks.values()}
+    expected[cx.CR3] = 0x7654_3000
+    for offset, value in expected.items():
+        if state[offset : offset + 8] != value.to_bytes(8, "little"):
+            raise EngineError(_unsupported(f"the CPU state differs at offset {offset}"))
+    _checked.append(True)
+
+
+def _read_own_memory(handle: int) -> bytes:
+    """Read the CPU state through the kernel, so that a wrong pointer is an error, not a crash."""
+    try:
+        with open("/proc/self/mem", "rb", buffering=0) as memory:  # noqa: PTH123 - not a path
+            memory.seek(handle + _CPU_POINTER)
+            cpu = int.from_bytes(memory.read(8), "little")
+            memory.seek(cpu + native.NEXT_BLOCK_FLAGS)
+            if memory.read(4) != b"\xff\xff\xff\xff":
+                raise EngineError(_unsupported("the CPU object is laid out differently"))
+            memory.seek(cpu + _ENV_IN_CPU)
+            return memory.read(cx.SIZE_BYTES)
+    except OSError as error:
+        raise EngineError(_unsupported("the CPU state is not where it should be")) from error

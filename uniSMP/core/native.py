@@ -1,0 +1,325 @@
+"""The compiled callbacks of the engine and the loop that drives it.
+
+Called by the engine for each block of guest code, so nothing here is interpreted Python: numba
+compiles it once and caches it. All shared state is the word array of `native_state`; functions of
+the engine are called through their addresses in it, because compiled code that refers to a
+`ctypes` object cannot be cached.
+
+The block callback charges a block before it runs. Whatever stops the block inside (an exception, a
+device access) makes the Python side refund the rest. A block that may not run whole, because the
+budget ends in it or a sensitive instruction stands in it, is left at once and its first
+instructions run as a block of their own, whose length is poked into the engine's `cflags_next_tb`.
+"""
+
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import carray, cfunc, njit, types
+from numba.extending import intrinsic
+
+from uniSMP.core import context as cx
+from uniSMP.core import native_state as ns
+from uniSMP.core.native_cache import is_cache_writable
+
+_CACHE = is_cache_writable(__file__)
+_IF = 1 << 9
+_ALL_STATE = ns.WORDS
+_TABLE_WORDS = ns.TABLE_ENTRIES * ns.ENTRY_WORDS
+NEXT_BLOCK_FLAGS = 24
+"""Offset of `cflags_next_tb` in the engine's CPU object."""
+_PROT_EXEC = 4
+_LOG_WORDS = 1 << 30
+
+
+@intrinsic
+def _pointer(_context: Any, address: Any) -> Any:  # noqa: ANN401 - numba's own types
+    def generate(context: Any, builder: Any, _signature: Any, args: Any) -> Any:  # noqa: ANN401
+        return builder.inttoptr(args[0], context.get_value_type(types.voidptr))
+
+    return types.voidptr(address), generate
+
+
+def _caller(result: Any, arguments: list[Any]) -> Any:  # noqa: ANN401 - numba's own types
+    """Return an LLVM function type made of integers."""
+    return ir.FunctionType(result, arguments)
+
+
+@intrinsic
+def _call_stop(_context: Any, function: Any, engine: Any) -> Any:  # noqa: ANN401
+    def generate(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:  # noqa: ANN401
+        kind = _caller(ir.IntType(32), [ir.IntType(64)])
+        return builder.call(builder.inttoptr(args[0], kind.as_pointer()), [args[1]])
+
+    return types.int32(function, engine), generate
+
+
+@intrinsic
+def _call_start(_context: Any, function: Any, engine: Any, begin: Any) -> Any:  # noqa: ANN401
+    def generate(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:  # noqa: ANN401
+        word = ir.IntType(64)
+        kind = _caller(ir.IntType(32), [word] * 5)
+        target = builder.inttoptr(args[0], kind.as_pointer())
+        zero = ir.Constant(word, 0)
+        return builder.call(target, [args[1], args[2], zero, zero, zero])
+
+    return types.int32(function, engine, begin), generate
+
+
+@intrinsic
+def _call_translate(
+    _context: Any,  # noqa: ANN401
+    function: Any,  # noqa: ANN401
+    engine: Any,  # noqa: ANN401
+    linear: Any,  # noqa: ANN401
+    result: Any,  # noqa: ANN401
+) -> Any:  # noqa: ANN401
+    def generate(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:  # noqa: ANN401
+        word = ir.IntType(64)
+        kind = _caller(ir.IntType(32), [word, word, ir.IntType(32), word])
+        target = builder.inttoptr(args[0], kind.as_pointer())
+        access = ir.Constant(ir.IntType(32), _PROT_EXEC)
+        return builder.call(target, [args[1], args[2], access, args[3]])
+
+    return types.int32(function, engine, linear, result), generate
+
+
+@njit(cache=_CACHE, inline="always")
+def _stop(state: Any, reason: int) -> None:  # noqa: ANN401
+    state[ns.REASON] = reason
+    _call_stop(state[ns.STOP_FUNCTION], state[ns.ENGINE])
+
+
+@njit(cache=_CACHE, inline="always")
+def _slot(address: int) -> int:
+    return ((address ^ (address >> 15)) & (ns.TABLE_ENTRIES - 1)) * ns.ENTRY_WORDS
+
+
+@njit(cache=_CACHE)
+def _is_same_code(state: Any, table: Any, entry: int, address: int) -> bool:  # noqa: ANN401
+    """Return whether a linear address still maps to the page its block was decoded from."""
+    result = carray(_pointer(np.uint64(state[ns.SCRATCH])), (1,), np.int64)
+    function, engine, where = state[ns.TRANSLATE_FUNCTION], state[ns.ENGINE], state[ns.SCRATCH]
+    if _call_translate(function, engine, address, where) != 0:
+        return False
+    if result[0] != table[entry + ns.ENTRY_FIRST_PAGE]:
+        return False
+    last = address + table[entry + ns.ENTRY_SIZE] - 1
+    if _call_translate(function, engine, last, where) != 0:
+        return False
+    if result[0] != table[entry + ns.ENTRY_LAST_PAGE]:
+        return False
+    table[entry + ns.ENTRY_EPOCH] = state[ns.EPOCH]
+    return True
+
+
+@cfunc(types.void(types.voidptr, types.uint64, types.uint32, types.voidptr), cache=_CACHE)
+def on_block(_engine: Any, address: int, size: int, data: Any) -> None:  # noqa: ANN401, C901, PLR0911, PLR0912
+    """Charge the block that is about to run, or stop before it."""
+    state = carray(data, (_ALL_STATE,), np.int64)
+    if state[ns.PASS] != 0:
+        state[ns.PASS] = 0
+        return
+    if state[ns.STOP_NEXT] != 0:
+        reason = state[ns.STOP_NEXT]
+        state[ns.STOP_NEXT] = 0
+        _stop(state, reason)
+        return
+    start = np.int64(address)
+    length = np.int64(size)
+    table = carray(_pointer(np.uint64(state[ns.TABLE])), (_TABLE_WORDS,), np.int64)
+    cpu = carray(_pointer(np.uint64(state[ns.ENV])), (64,), np.uint32)
+    hflags = np.int64(cpu[cx.HFLAGS >> 2])
+    entry = _slot(start)
+    instructions = table[entry + ns.ENTRY_INSTRUCTIONS]
+    if (
+        table[entry + ns.ENTRY_ADDRESS] != start
+        or table[entry + ns.ENTRY_SIZE] != length
+        or table[entry + ns.ENTRY_MODE] != (hflags & ns.MODE_MASK)
+        or (
+            table[entry + ns.ENTRY_EPOCH] != state[ns.EPOCH]
+            and not _is_same_code(state, table, entry, start)
+        )
+        # One instruction out of the middle of the running block: the engine repeats a store that
+        # changed its own block. The Python side refunds what was not reached.
+        or (
+            instructions == 1
+            and start > state[ns.BLOCK_START]
+            and start + length < state[ns.BLOCK_END]
+        )
+    ):
+        state[ns.UNKNOWN_ADDRESS] = start
+        state[ns.UNKNOWN_SIZE] = length
+        _stop(state, ns.STOPPED_UNKNOWN)
+        return
+    if (
+        state[ns.WATCH_INTERRUPTS] != 0
+        and (np.int64(cpu[cx.EFLAGS >> 2]) & _IF) != 0
+        and (hflags & cx.HF_INHIBIT_IRQ) == 0
+    ):
+        _stop(state, ns.STOPPED_WINDOW)
+        return
+    safe = table[entry + ns.ENTRY_SAFE]
+    if state[ns.REMAINING] <= 0:
+        _stop(state, ns.STOPPED_BUDGET)
+        return
+    if safe == 0:
+        _stop(state, ns.STOPPED_SENSITIVE)
+        return
+    if state[ns.LOG] != 0:
+        count = state[ns.LOG_COUNT]
+        if count >= state[ns.LOG_CAPACITY]:
+            _stop(state, ns.STOPPED_LOG_FULL)
+            return
+        log = carray(_pointer(np.uint64(state[ns.LOG])), (_LOG_WORDS,), np.int64)
+        log[2 * count] = table[entry + ns.ENTRY_BLOCK]
+        log[2 * count + 1] = min(safe, state[ns.REMAINING])
+        state[ns.LOG_COUNT] = count + 1
+    state[ns.BLOCK] = table[entry + ns.ENTRY_BLOCK]
+    state[ns.BLOCK_START] = start
+    state[ns.BLOCK_END] = start + length
+    if safe < instructions or state[ns.REMAINING] < instructions:
+        piece = min(safe, state[ns.REMAINING])
+        state[ns.CHARGED] = piece
+        state[ns.REMAINING] -= piece
+        state[ns.RETIRED] += piece
+        _stop(state, ns.STOPPED_PARTIAL)
+        return
+    state[ns.CHARGED] = instructions
+    state[ns.REMAINING] -= instructions
+    state[ns.RETIRED] += instructions
+    flags = table[entry + ns.ENTRY_FLAGS]
+    if flags != 0:
+        if (flags & ns.CHANGES_MAPPING) != 0:
+            state[ns.EPOCH] += 1
+        if (flags & ns.ENDS_IN_PAUSE) != 0 and state[ns.YIELD_ON_PAUSE] != 0:
+            state[ns.STOP_NEXT] = ns.STOPPED_PAUSE
+        if (flags & ns.ENDS_IN_IRET) != 0 and state[ns.WATCH_IRET] != 0:
+            state[ns.STOP_NEXT] = ns.STOPPED_IRET
+
+
+@cfunc(types.void(types.voidptr, types.voidptr, types.voidptr, types.voidptr), cache=_CACHE)
+def on_translation(_engine: Any, block: Any, _previous: Any, data: Any) -> None:  # noqa: ANN401
+    """Forget what is known of an address that the engine translates anew."""
+    state = carray(data, (_ALL_STATE,), np.int64)
+    if state[ns.PASS] != 0:
+        return  # a piece of a known block
+    address = carray(block, (1,), np.int64)[0]
+    table = carray(_pointer(np.uint64(state[ns.TABLE])), (_TABLE_WORDS,), np.int64)
+    entry = _slot(address)
+    if table[entry + ns.ENTRY_ADDRESS] == address:
+        table[entry + ns.ENTRY_SIZE] = 0
+
+
+@cfunc(types.void(types.voidptr, types.uint32, types.voidptr), cache=_CACHE)
+def on_interrupt(_engine: Any, vector: int, data: Any) -> None:  # noqa: ANN401
+    """Stop at an exception or a software interrupt."""
+    state = carray(data, (_ALL_STATE,), np.int64)
+    state[ns.VECTOR] = vector
+    _stop(state, ns.STOPPED_EXCEPTION)
+
+
+@cfunc(types.boolean(types.voidptr, types.voidptr), cache=_CACHE)
+def on_invalid(_engine: Any, data: Any) -> bool:  # noqa: ANN401
+    """Stop at an instruction the engine cannot decode."""
+    state = carray(data, (_ALL_STATE,), np.int64)
+    _stop(state, ns.STOPPED_INVALID)
+    return True
+
+
+@njit(cache=_CACHE)
+def _device_access(state: Any, address: int, size: int, value: int, is_write: int) -> int:  # noqa: ANN401, PLR0913
+    """Answer a device access from what Python said, or stop to ask; the engine then rolls back."""
+    if state[ns.REASON] == ns.STOPPED_MMIO:
+        return 0  # the second half of an access whose first half asked
+    seen = state[ns.MMIO_SEEN]
+    if seen < state[ns.MMIO_KNOWN]:
+        state[ns.MMIO_SEEN] = seen + 1
+        answer: int = state[ns.ANSWERS + seen]
+        return answer
+    state[ns.MMIO_ADDRESS] = address
+    state[ns.MMIO_SIZE] = size
+    state[ns.MMIO_VALUE] = value
+    state[ns.MMIO_IS_WRITE] = is_write
+    _stop(state, ns.STOPPED_MMIO)
+    return 0
+
+
+@cfunc(
+    types.uint64(types.voidptr, types.uint64, types.uint32, types.voidptr),
+    cache=_CACHE,
+)
+def on_device_read(_engine: Any, offset: int, size: int, data: Any) -> int:  # noqa: ANN401
+    """Handle a load from a device region; `data` is the pair (state, physical base)."""
+    region = carray(data, (2,), np.int64)
+    state = carray(_pointer(np.uint64(region[0])), (_ALL_STATE,), np.int64)
+    return np.uint64(
+        _device_access(state, region[1] + np.int64(offset), np.int64(size), np.int64(0), 0)
+    )
+
+
+@cfunc(
+    types.void(types.voidptr, types.uint64, types.uint32, types.uint64, types.voidptr),
+    cache=_CACHE,
+)
+def on_device_write(_engine: Any, offset: int, size: int, value: int, data: Any) -> None:  # noqa: ANN401
+    """Handle a store to a device region; `data` is the pair (state, physical base)."""
+    region = carray(data, (2,), np.int64)
+    state = carray(_pointer(np.uint64(region[0])), (_ALL_STATE,), np.int64)
+    _device_access(state, region[1] + np.int64(offset), np.int64(size), np.int64(value), 1)
+
+
+@cfunc(
+    types.boolean(
+        types.voidptr, types.int32, types.uint64, types.int32, types.int64, types.voidptr
+    ),
+    cache=_CACHE,
+)
+def on_code_page(  # noqa: PLR0913 - the engine's signature
+    _engine: Any,  # noqa: ANN401
+    _kind: int,
+    _address: int,
+    _size: int,
+    _value: int,
+    _data: Any,  # noqa: ANN401
+) -> bool:
+    """Do nothing: this hook's presence keeps stores to a code page on the engine's slow path."""
+    return True
+
+
+@njit(cache=_CACHE)
+def run(state: Any) -> int:  # noqa: ANN401
+    """Run the core until something needs Python; return the reason (STOPPED_...)."""
+    registers = carray(_pointer(np.uint64(state[ns.ENV])), (32,), np.uint64)
+    next_flags = carray(
+        _pointer(np.uint64(state[ns.CPU] + NEXT_BLOCK_FLAGS)), (1,), np.uint32
+    )
+    while True:
+        state[ns.REASON] = ns.STOPPED_HALT
+        state[ns.MMIO_SEEN] = 0
+        rip = np.int64(registers[cx.RIP >> 3])
+        error = _call_start(state[ns.START_FUNCTION], state[ns.ENGINE], rip)
+        state[ns.ENGINE_ERROR] = error
+        reason = state[ns.REASON]
+        if error != 0 or reason != ns.STOPPED_PARTIAL:
+            return int(reason)
+        next_flags[0] = state[ns.CHARGED]
+        state[ns.PASS] = 1
+
+
+@njit(cache=_CACHE)
+def run_one(state: Any) -> int:  # noqa: ANN401
+    """Run exactly one instruction, charged before; return the reason (STOPPED_STEP at success)."""
+    next_flags = carray(
+        _pointer(np.uint64(state[ns.CPU] + NEXT_BLOCK_FLAGS)), (1,), np.uint32
+    )
+    registers = carray(_pointer(np.uint64(state[ns.ENV])), (32,), np.uint64)
+    state[ns.REASON] = ns.STOPPED_HALT
+    state[ns.MMIO_SEEN] = 0
+    state[ns.PASS] = 1
+    state[ns.STOP_NEXT] = ns.STOPPED_STEP
+    next_flags[0] = 1
+    rip = np.int64(registers[cx.RIP >> 3])
+    state[ns.ENGINE_ERROR] = _call_start(state[ns.START_FUNCTION], state[ns.ENGINE], rip)
+    state[ns.STOP_NEXT] = 0
+    return int(state[ns.REASON])

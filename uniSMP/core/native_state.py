@@ -1,0 +1,105 @@
+"""The words that one core's native code and its Python side share.
+
+The state is an array of 64-bit integers. Positions are plain constants, because compiled code
+takes them as literals.
+"""
+
+WORDS = 64
+"""Length of the array."""
+
+REMAINING = 0
+"""Instructions the core may still retire before it must stop."""
+RETIRED = 1
+"""Instructions retired since the core was made; charged by block, refunded after a fault."""
+REASON = 2
+"""Why the last native run ended: one of the STOPPED_ constants."""
+BLOCK = 3
+"""Number of the block charged last."""
+CHARGED = 4
+"""Instructions charged for it."""
+BLOCK_START = 5
+"""Linear address of that block (signed)."""
+BLOCK_END = 6
+"""Linear address behind it (signed)."""
+PASS = 7
+"""Non-zero: the next block entry is the piece of a block already charged."""
+WATCH_INTERRUPTS = 8
+"""Non-zero: stop before a block that could accept a maskable interrupt."""
+YIELD_ON_PAUSE = 9
+"""Non-zero: stop after a PAUSE."""
+STOP_NEXT = 10
+"""Reason with which the next block entry stops, or 0."""
+VECTOR = 11
+"""Vector of the last exception or software interrupt."""
+UNKNOWN_ADDRESS = 12
+UNKNOWN_SIZE = 13
+EPOCH = 14
+"""Counts the instructions that may change the mapping of linear addresses."""
+ENV = 15
+CPU = 16
+ENGINE = 17
+TABLE = 18
+"""Host addresses: CPU state, CPU object, engine handle, block table."""
+START_FUNCTION = 19
+STOP_FUNCTION = 20
+TRANSLATE_FUNCTION = 21
+"""Host addresses of uc_emu_start, uc_emu_stop and uc_vmem_translate."""
+MMIO_SEEN = 22
+MMIO_KNOWN = 23
+"""Device accesses of the current instruction: met in this attempt, and answered so far."""
+MMIO_ADDRESS = 24
+MMIO_SIZE = 25
+MMIO_VALUE = 26
+MMIO_IS_WRITE = 27
+"""The first device access of the current instruction that is not answered yet."""
+LOG = 28
+LOG_COUNT = 29
+LOG_CAPACITY = 30
+"""Host address of the block log (pairs block, instructions; 0 = off), its fill and its size."""
+ENGINE_ERROR = 31
+"""Result of uc_emu_start."""
+WATCH_IRET = 32
+"""Non-zero: stop after a block that ends in IRET (an NMI waits for the end of its handler)."""
+SCRATCH = 33
+ANSWERS = 40
+ANSWER_COUNT = 16
+
+STOPPED_HALT = 0
+STOPPED_BUDGET = 1
+STOPPED_UNKNOWN = 2
+STOPPED_SENSITIVE = 3
+STOPPED_EXCEPTION = 4
+STOPPED_INVALID = 5
+STOPPED_WINDOW = 6
+STOPPED_PAUSE = 7
+STOPPED_MMIO = 8
+STOPPED_STEP = 9
+STOPPED_PARTIAL = 10
+STOPPED_IRET = 11
+STOPPED_LOG_FULL = 12
+
+TABLE_BITS = 15
+TABLE_ENTRIES = 1 << TABLE_BITS
+ENTRY_WORDS = 10
+"""Columns of the block table, direct-mapped by linear address."""
+ENTRY_ADDRESS = 0
+ENTRY_SIZE = 1
+"""Size in bytes, or 0: nothing here."""
+ENTRY_MODE = 2
+"""CS32 and CS64 bits of hflags."""
+ENTRY_EPOCH = 3
+ENTRY_INSTRUCTIONS = 4
+ENTRY_SAFE = 5
+"""Instructions before the first sensitive one (all, where there is none)."""
+ENTRY_FLAGS = 6
+ENTRY_BLOCK = 7
+ENTRY_FIRST_PAGE = 8
+ENTRY_LAST_PAGE = 9
+"""Physical addresses of the first and of the last byte."""
+
+ENDS_IN_PAUSE = 1
+ENDS_IN_IRET = 2
+CHANGES_MAPPING = 4
+
+MODE_MASK = 0x8010
+"""CS64 and CS32 bits of the engine's hflags."""
