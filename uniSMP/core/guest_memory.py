@@ -1,0 +1,117 @@
+"""Linear memory as the harness reads and writes it on the guest's behalf.
+
+Delivery, task switches and emulated instructions go through here, with the faults, the accessed and
+the dirty bits that the processor's own accesses would have.
+
+Source: Intel SDM volume 3A, chapters "Paging" and "Interrupt and Exception Handling".
+"""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from uniSMP.arch import paging
+from uniSMP.arch.exceptions import Fault, Vector
+from uniSMP.arch.flags import Cr4
+from uniSMP.core import context as cx
+from uniSMP.core.page_walk import walk
+
+if TYPE_CHECKING:
+    from uniSMP.core.platform import Platform
+
+_SMAP = int(Cr4.SMAP)
+_USER_LEVEL = 3
+_PAGE_MASK = paging.PAGE_BYTES - 1
+_CANONICAL_LOW = 1 << 47
+_CANONICAL_HIGH = cx.MASK64 - _CANONICAL_LOW + 1
+
+
+def is_canonical(linear: int) -> bool:
+    """Return whether bits 63:47 of a 64-bit address are all equal."""
+    return linear < _CANONICAL_LOW or linear >= _CANONICAL_HIGH
+
+
+class GuestMemory:
+    """Reads and writes linear addresses with one core's current paging state.
+
+    Args:
+        context: the core's CPU state.
+        words: all of RAM as 64-bit words.
+        platform: for memory that is not RAM, and to write.
+    """
+
+    def __init__(
+        self, context: cx.Context, words: npt.NDArray[np.uint64], platform: "Platform"
+    ) -> None:
+        self._context = context
+        self._words = words
+        self._platform = platform
+
+    def translate(self, linear: int, access: int = 0, ignored_cr4: int = 0) -> int:
+        """Return the physical address of `linear`.
+
+        Args:
+            linear: linear address.
+            access: ERROR_WRITE and ERROR_USER bits of the access.
+            ignored_cr4: bits of CR4 that do not apply to this access.
+
+        Raises:
+            Fault: #PF, with the error code and CR2.
+        """
+        context = self._context
+        result = walk(
+            self._words,
+            linear if linear < 1 << 63 else linear - (1 << 64),
+            access,
+            context.quad(cx.CR0),
+            context.quad(cx.CR3),
+            context.quad(cx.CR4) & ~ignored_cr4,
+            context.quad(cx.EFER),
+        )
+        if result < 0:
+            raise Fault(Vector.PF, -1 - result, linear)
+        return int(result) & self._context.quad(cx.A20_MASK)
+
+    def read(self, linear: int, size_bytes: int, access: int = 0) -> bytes:
+        """Read `size_bytes` at `linear`; raises `Fault` as `translate` does."""
+        inside = paging.PAGE_BYTES - (linear & _PAGE_MASK)
+        if size_bytes <= inside:
+            return self._platform.read_memory(self.translate(linear, access), size_bytes)
+        first = self.translate(linear, access)
+        rest = self.read(self._wrap(linear + inside), size_bytes - inside, access)
+        return self._platform.read_memory(first, inside) + rest
+
+    def write(self, linear: int, data: bytes, access: int = 0) -> None:
+        """Write `data` at `linear`, all of it or, where a page faults, nothing."""
+        pieces = []
+        done = 0
+        while done < len(data):
+            size = min(paging.PAGE_BYTES - (linear & _PAGE_MASK), len(data) - done)
+            physical = self.translate(linear, access | paging.ERROR_WRITE)
+            pieces.append((physical, data[done : done + size]))
+            linear = self._wrap(linear + size)
+            done += size
+        for physical, piece in pieces:
+            self._platform.write_memory(physical, piece)
+
+    def read_integer(self, linear: int, size_bytes: int, access: int = 0) -> int:
+        """Read a little-endian unsigned integer."""
+        return int.from_bytes(self.read(linear, size_bytes, access), "little")
+
+    def fetch(self, linear: int, size_bytes: int) -> bytes:
+        """Read code bytes for decoding: no fault, fewer bytes where a page is not mapped."""
+        data = b""
+        access = paging.ERROR_USER if self._context.cpl == _USER_LEVEL else 0
+        while len(data) < size_bytes:
+            size = min(paging.PAGE_BYTES - (linear & _PAGE_MASK), size_bytes - len(data))
+            try:
+                physical = self.translate(linear, access, _SMAP)
+            except Fault:
+                break
+            data += self._platform.read_memory(physical, size)
+            linear = self._wrap(linear + size)
+        return data
+
+    def _wrap(self, linear: int) -> int:
+        return linear & (cx.MASK64 if self._context.is_long_mode else cx.MASK32)
