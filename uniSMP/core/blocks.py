@@ -22,7 +22,8 @@ SENSITIVE = frozenset(
     """.split()
 )
 """Mnemonics, as Capstone prints them without prefixes, that never run natively."""
-_CHECKED_REGISTERS = ("cr0", "cr4", "cr8", "dr")
+_CHECKED_WRITES = ("cr0", "cr4", "cr8", "dr")
+_CHECKED_READS = ("cr8", "dr")
 """MOV to or from these is checked or emulated."""
 _MAPPING_MNEMONICS = frozenset({"invlpg", "lmsw", "ljmp", "lcall", "retf", "retfq"})
 _IRET = frozenset({"iret", "iretd", "iretq"})
@@ -92,9 +93,8 @@ def is_sensitive(mnemonic: str, operands: str) -> bool:
         return True
     if mnemonic != "mov":
         return False
-    return any(
-        operand.strip().startswith(_CHECKED_REGISTERS) for operand in operands.split(",")
-    )
+    target, _, source = operands.partition(", ")
+    return target.startswith(_CHECKED_WRITES) or source.startswith(_CHECKED_READS)
 
 
 @lru_cache(maxsize=1 << 16)

@@ -209,6 +209,12 @@ class Engine:
         for number in _EXTENDED_STATE:
             self._engine.reg_write(number, _EXTENDED_RESET.get(number, 0))
 
+    def translate_code(self, linear: int) -> int:
+        """Return the physical address code at `linear` is fetched from, or -1."""
+        result = ctypes.c_int64()
+        status = _translate(self._handle, linear, unicorn.UC_PROT_EXEC, ctypes.addressof(result))
+        return -1 if status else result.value
+
     def flush_tlb(self) -> None:
         """Drop all cached translations of linear addresses; the block table is looked up anew."""
         _control(self._handle, _FLUSH_TLB)
@@ -265,6 +271,9 @@ _hook_add = _prototype(
     ctypes.c_uint64,
 )
 _reg_read = _prototype("uc_reg_read", ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)
+_translate = _prototype(
+    "uc_vmem_translate", ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint32, ctypes.c_void_p
+)
 _control = _prototype("uc_ctl", ctypes.c_void_p, ctypes.c_uint32)
 _invalidate = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint64)(
     _function("tb_invalidate_phys_range_x86_64")

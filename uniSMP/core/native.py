@@ -291,9 +291,7 @@ def on_code_page(  # noqa: PLR0913 - the engine's signature
 def run(state: Any) -> int:  # noqa: ANN401
     """Run the core until something needs Python; return the reason (STOPPED_...)."""
     registers = carray(_pointer(np.uint64(state[ns.ENV])), (32,), np.uint64)
-    next_flags = carray(
-        _pointer(np.uint64(state[ns.CPU] + NEXT_BLOCK_FLAGS)), (1,), np.uint32
-    )
+    next_flags = carray(_pointer(np.uint64(state[ns.CPU] + NEXT_BLOCK_FLAGS)), (1,), np.uint32)
     while True:
         state[ns.REASON] = ns.STOPPED_HALT
         state[ns.MMIO_SEEN] = 0
@@ -310,9 +308,7 @@ def run(state: Any) -> int:  # noqa: ANN401
 @njit(cache=_CACHE)
 def run_one(state: Any) -> int:  # noqa: ANN401
     """Run exactly one instruction, charged before; return the reason (STOPPED_STEP at success)."""
-    next_flags = carray(
-        _pointer(np.uint64(state[ns.CPU] + NEXT_BLOCK_FLAGS)), (1,), np.uint32
-    )
+    next_flags = carray(_pointer(np.uint64(state[ns.CPU] + NEXT_BLOCK_FLAGS)), (1,), np.uint32)
     registers = carray(_pointer(np.uint64(state[ns.ENV])), (32,), np.uint64)
     state[ns.REASON] = ns.STOPPED_HALT
     state[ns.MMIO_SEEN] = 0

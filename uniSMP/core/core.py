@@ -1,0 +1,397 @@
+"""One guest core: runs exact numbers of instructions and takes the events of its own making.
+
+Source: Intel SDM volume 3A, chapter "Interrupt and Exception Handling".
+"""
+
+from collections.abc import Callable
+from enum import Enum, auto
+
+import numpy as np
+import numpy.typing as npt
+
+from uniSMP.arch.exceptions import Fault, Vector
+from uniSMP.arch.flags import Dr6, Rflags
+from uniSMP.core import context as cx
+from uniSMP.core import native
+from uniSMP.core import native_state as ns
+from uniSMP.core import reset as states
+from uniSMP.core.block_store import BlockStore
+from uniSMP.core.blocks import LONGEST_INSTRUCTION_BYTES, Instruction, decode_instruction
+from uniSMP.core.delivery import Delivery, Event, Kind, exception
+from uniSMP.core.engine import FETCH_ERRORS, Engine
+from uniSMP.core.guest_memory import GuestMemory
+from uniSMP.core.instructions import Effect, Instructions
+from uniSMP.core.msrs import ModelSpecificRegisters
+from uniSMP.core.platform import Platform
+from uniSMP.core.port_io import PortIo
+from uniSMP.core.segmentation import Segmentation
+from uniSMP.errors import InternalError
+
+_TF = int(Rflags.TF)
+_IF = int(Rflags.IF)
+_BS = int(Dr6.BS)
+_DR6 = cx.DR + 8 * 6
+_EXCEPTIONS_IN_A_ROW = 10_000
+
+
+class Stop(Enum):
+    """Why `Core.run` came back."""
+
+    BUDGET = auto()
+    """The instructions asked for are retired."""
+    HALT = auto()
+    """HLT was executed."""
+    WINDOW = auto()
+    """The next instruction boundary accepts maskable interrupts, or an NMI handler returned."""
+    PAUSE = auto()
+    """PAUSE was executed, and the caller asked to stop there."""
+    ATTENTION = auto()
+    """An access changed something outside the core that the caller must look at."""
+    SHUTDOWN = auto()
+    """Triple fault: the core is dead until INIT or reset."""
+    STUCK = auto()
+    """Exceptions follow each other for ever without an instruction retired between them."""
+
+
+class Core:
+    """One core: an engine, its guest-visible state beyond it, and the run loop.
+
+    Attributes:
+        core_id: number and initial APIC ID.
+        engine: the engine; its `context` is the architectural state.
+        is_halted: HLT was executed, nothing has woken the core yet.
+        waits_for_start: INIT was taken, the core waits for a SIPI.
+        is_shut_down: a triple fault stopped it.
+        exceptions: count of exceptions and software interrupts delivered, by vector.
+    """
+
+    def __init__(
+        self,
+        core_id: int,
+        engine: Engine,
+        words: npt.NDArray[np.uint64],
+        platform: Platform,
+        on_code_pages: Callable[[int, int], None],
+    ) -> None:
+        self.core_id = core_id
+        self.engine = engine
+        self.is_halted = False
+        self.waits_for_start = core_id > 0
+        self.is_shut_down = False
+        self.exceptions: dict[int, int] = {}
+        self._platform = platform
+        self._context = engine.context
+        self._state = engine.state
+        self.memory = GuestMemory(engine.context, words, platform)
+        self.blocks = BlockStore(engine, self.memory, on_code_pages)
+        self.msrs = ModelSpecificRegisters(engine, platform)
+        ports = PortIo(engine, self.memory, platform)
+        self._instructions = Instructions(engine, platform, self.msrs, ports)
+        segmentation = Segmentation(engine.context, self.memory)
+        self._delivery = Delivery(engine, self.memory, segmentation)
+        self._row = 0
+        self._handlers: dict[int, Callable[[], Stop | None]] = {
+            ns.STOPPED_HALT: self._after_halt,
+            ns.STOPPED_UNKNOWN: self._after_unknown,
+            ns.STOPPED_SENSITIVE: self._after_sensitive,
+            ns.STOPPED_EXCEPTION: self._after_exception,
+            ns.STOPPED_INVALID: self._after_invalid,
+            ns.STOPPED_MMIO: self._after_device_access,
+            ns.STOPPED_LOG_FULL: self._after_log_full,
+            ns.STOPPED_BUDGET: lambda: Stop.BUDGET,
+            ns.STOPPED_WINDOW: lambda: Stop.WINDOW,
+            ns.STOPPED_IRET: lambda: Stop.WINDOW,
+            ns.STOPPED_PAUSE: lambda: Stop.PAUSE,
+            ns.STOPPED_STEP: lambda: None,
+        }
+        self.power_on()
+
+    @property
+    def retired(self) -> int:
+        """Instructions retired since power-on."""
+        return int(self._state[ns.RETIRED])
+
+    @property
+    def can_run(self) -> bool:
+        """Whether the core would execute instructions now."""
+        return not (self.is_halted or self.waits_for_start or self.is_shut_down)
+
+    @property
+    def accepts_interrupts(self) -> bool:
+        """Whether a maskable interrupt can be accepted at this boundary."""
+        return bool(self._context.double(cx.EFLAGS) & _IF) and not self._context.is_shadowed
+
+    @property
+    def accepts_nmi(self) -> bool:
+        """Whether an NMI can be accepted at this boundary."""
+        return not (self._context.is_nmi_blocked or self._context.is_shadowed)
+
+    @property
+    def is_shadowed(self) -> bool:
+        """Whether STI or MOV SS was executed just before this boundary."""
+        return self._context.is_shadowed
+
+    # -- events from outside -----------------------------------------------------------------
+
+    def power_on(self) -> None:
+        """Put the core into its state after power-on; all but core 0 wait for SIPI."""
+        states.reset(self.engine)
+        self.msrs.reset()
+        self.is_halted = self.is_shut_down = False
+        self.waits_for_start = self.core_id > 0
+        self._forget_block()
+
+    def init(self) -> None:
+        """Take an INIT: reset state, FPU and MSRs kept; all but core 0 then wait for SIPI."""
+        states.reset(self.engine, keeps_fpu=True)
+        self.is_halted = self.is_shut_down = False
+        self.waits_for_start = self.core_id > 0
+        self._forget_block()
+
+    def start_up(self, vector: int) -> None:
+        """Take a SIPI, which only a core that waits for one notices."""
+        if self.waits_for_start:
+            self.waits_for_start = False
+            states.start_up(self.engine, vector)
+            self._forget_block()
+
+    def deliver_interrupt(self, vector: int) -> Stop | None:
+        """Enter the handler of an external interrupt that was just acknowledged."""
+        self.is_halted = False
+        return self._deliver(Event(vector, Kind.EXTERNAL), counts=False)
+
+    def deliver_nmi(self) -> Stop | None:
+        """Enter the NMI handler and block further NMIs until IRET."""
+        self.is_halted = False
+        self._context.block_nmi()
+        return self._deliver(Event(Vector.NMI, Kind.EXTERNAL), counts=False)
+
+    # -- running -----------------------------------------------------------------------------
+
+    def run(self, budget: int, *, watch_interrupts: bool = False, watch_iret: bool = False) -> Stop:
+        """Run until `budget` instructions are retired or something needs the caller.
+
+        Args:
+            budget: instructions, at least 1.
+            watch_interrupts: stop at the first boundary that accepts a maskable interrupt.
+            watch_iret: stop after an IRET.
+
+        Returns:
+            Why it stopped. Exactly the retired instructions are counted in `retired`.
+        """
+        state = self._state
+        state[ns.REMAINING] = budget
+        state[ns.WATCH_INTERRUPTS] = watch_interrupts
+        state[ns.WATCH_IRET] = watch_iret
+        before = self.retired
+        while True:
+            reason = native.run(state)
+            stop = self._handle(reason)
+            if self.retired != before:
+                self._row = 0
+                before = self.retired
+            if stop is not None:
+                return stop
+            if state[ns.REMAINING] <= 0:
+                return Stop.BUDGET
+
+    def yield_on_pause(self, *, enabled: bool) -> None:
+        """Choose whether `run` stops after PAUSE."""
+        self._state[ns.YIELD_ON_PAUSE] = enabled
+
+    def _handle(self, reason: int) -> Stop | None:
+        state = self._state
+        if state[ns.ENGINE_ERROR]:
+            return self._after_engine_error()
+        stop = self._handlers[reason]()
+        self._forget_block()
+        return stop
+
+    def _forget_block(self) -> None:
+        """Say that no block is being executed: what the engine enters next is a fresh one."""
+        state = self._state
+        state[ns.BLOCK] = -1
+        state[ns.BLOCK_START] = state[ns.BLOCK_END] = 0
+        state[ns.CHARGED] = 0
+        state[ns.PASS] = state[ns.STOP_NEXT] = 0
+        state[ns.MMIO_KNOWN] = 0
+
+    def _refund(self, linear: int) -> None:
+        """Give back what was charged for the current block from the instruction at `linear` on."""
+        state = self._state
+        charged = int(state[ns.CHARGED])
+        if state[ns.PASS]:
+            retired: int | None = 0  # the piece that was charged never began
+        else:
+            block = self.blocks.current()
+            retired = None if block is None else block.index_of(linear)
+        if retired is None or retired >= charged:
+            return
+        self.blocks.refund(charged - retired)
+        state[ns.CHARGED] = retired
+
+    def _after_halt(self) -> Stop:
+        self.is_halted = True
+        return Stop.HALT
+
+    def _after_log_full(self) -> None:
+        self.blocks.log_is_full()
+
+    def _after_unknown(self) -> Stop | None:
+        """Learn a new block; run alone a store that the engine repeats (self-modifying code)."""
+        state = self._state
+        linear = int(state[ns.UNKNOWN_ADDRESS]) & cx.MASK64
+        size = int(state[ns.UNKNOWN_SIZE])
+        block = self.blocks.current()
+        if block is not None:
+            index = block.index_of(linear)
+            if index is not None and index + 1 < state[ns.CHARGED] and block.size_of(index) == size:
+                self.blocks.refund(int(state[ns.CHARGED]) - index)
+                return self._step(linear, size)
+        self.blocks.learn(linear, size)
+        return None
+
+    def _step(self, linear: int, size: int) -> Stop | None:
+        """Let the engine execute exactly the instruction at RIP, and handle what comes of it."""
+        self.blocks.charge_one(linear, size)
+        self._state[ns.REASON] = ns.STOPPED_HALT
+        reason = native.run_one(self._state)
+        if self._state[ns.ENGINE_ERROR]:
+            return self._after_engine_error()
+        return self._handlers[reason]()
+
+    def _current_instruction(self) -> tuple[int, Instruction | None]:
+        """Return the linear address of the instruction at RIP, and the instruction."""
+        linear = self._context.linear_rip
+        code = self.memory.fetch(linear, LONGEST_INSTRUCTION_BYTES)
+        return linear, decode_instruction(code, self._context.bits)
+
+    def _after_sensitive(self) -> Stop | None:
+        linear, instruction = self._current_instruction()
+        if instruction is None:
+            return self._deliver(Event(Vector.UD, Kind.EXCEPTION))
+        context = self._context
+        if instruction.mnemonic in ("int1", "icebp"):
+            self.blocks.charge_one(linear, instruction.size_bytes)
+            return_rip = self._next_rip(instruction)
+            return self._deliver(Event(Vector.DB, Kind.EXTERNAL, None, return_rip))
+        try:
+            effect = self._instructions.execute(instruction)
+        except Fault as fault:
+            return self._deliver_fault(fault)
+        if effect is Effect.NATIVE:
+            return self._step(linear, instruction.size_bytes)
+        self.blocks.charge_one(linear, instruction.size_bytes)
+        if effect is Effect.ADVANCE:
+            context.rip = self._next_rip(instruction)
+        context.clear_shadow()
+        return self._after_emulated()
+
+    def _next_rip(self, instruction: Instruction) -> int:
+        context = self._context
+        rip = context.rip + instruction.size_bytes
+        return rip & {64: cx.MASK64, 32: cx.MASK32, 16: 0xFFFF}[context.bits]
+
+    def _after_emulated(self) -> Stop | None:
+        """Raise the single-step trap of an instruction that the engine did not see."""
+        context = self._context
+        if context.double(cx.EFLAGS) & _TF:
+            context.set_quad(_DR6, context.quad(_DR6) | _BS)
+            stop = self._deliver(Event(Vector.DB, Kind.EXCEPTION))
+            if stop is not None:
+                return stop
+        return Stop.ATTENTION if self._platform.has_attention else None
+
+    def _after_exception(self) -> Stop | None:
+        state, context = self._state, self._context
+        vector = int(state[ns.VECTOR])
+        if context.double(cx.IS_SOFTWARE_INTERRUPT):
+            return_rip = context.rip
+            block = self.blocks.current()
+            if block is not None:
+                last = block.address + block.layout.offsets[int(state[ns.CHARGED]) - 1]
+                context.rip = last - context.segment(cx.CS).base
+            return self._deliver(Event(vector, Kind.SOFTWARE, None, return_rip))
+        is_single_step = vector == Vector.DB and context.quad(_DR6) & _BS
+        if not is_single_step:
+            self._refund(context.linear_rip)
+        code = context.double(cx.ERROR_CODE)
+        return self._deliver(exception(vector, code, is_protected=context.is_protected))
+
+    def _after_invalid(self) -> Stop | None:
+        self._refund(self._context.linear_rip)
+        return self._deliver(Event(Vector.UD, Kind.EXCEPTION))
+
+    def _after_device_access(self) -> Stop | None:
+        """Answer the device accesses of one instruction, then let the engine execute it."""
+        linear = self._context.linear_rip
+        block = self.blocks.current()
+        index = None if block is None else block.index_of(linear)
+        if block is None or index is None:
+            raise InternalError(f"core {self.core_id}: device access outside a block, {linear:#x}")
+        size = block.size_of(index)
+        self._refund(linear)
+        state = self._state
+        state[ns.MMIO_KNOWN] = 0
+        while True:
+            self._answer_device_access()
+            self.blocks.charge_one(linear, size)
+            reason = native.run_one(state)
+            if reason != ns.STOPPED_MMIO:
+                break
+            self.blocks.refund(1)
+        state[ns.MMIO_KNOWN] = 0
+        if state[ns.ENGINE_ERROR]:
+            return self._after_engine_error()
+        stop = self._handlers[reason]()
+        if stop is None and self._platform.has_attention:
+            return Stop.ATTENTION
+        return stop
+
+    def _answer_device_access(self) -> None:
+        state = self._state
+        known = int(state[ns.MMIO_KNOWN])
+        if known >= ns.ANSWER_COUNT:
+            raise InternalError(f"core {self.core_id}: too many device accesses in one instruction")
+        physical, size = int(state[ns.MMIO_ADDRESS]), int(state[ns.MMIO_SIZE])
+        value = 0
+        if state[ns.MMIO_IS_WRITE]:
+            mask = (1 << 8 * size) - 1
+            self._platform.write_device(physical, int(state[ns.MMIO_VALUE]) & mask, size)
+        else:
+            value = self._platform.read_device(physical, size)
+        state[ns.ANSWERS + known] = value if value < 1 << 63 else value - (1 << 64)
+        state[ns.MMIO_KNOWN] = known + 1
+
+    def _after_engine_error(self) -> Stop | None:
+        """Treat code that cannot be fetched as all ones, which is an undefined opcode."""
+        error = int(self._state[ns.ENGINE_ERROR])
+        if error not in FETCH_ERRORS:
+            raise InternalError(
+                f"core {self.core_id}: engine error {error} at rip {self._context.rip:#x}, "
+                f"step {self.retired}"
+            )
+        self._refund(self._context.linear_rip)
+        stop = self._deliver(Event(Vector.UD, Kind.EXCEPTION))
+        self._forget_block()
+        return stop
+
+    def _deliver_fault(self, fault: Fault) -> Stop | None:
+        if fault.cr2 is not None:
+            self._context.set_quad(cx.CR2, fault.cr2)
+        code = fault.error_code or 0
+        return self._deliver(exception(fault.vector, code, is_protected=self._context.is_protected))
+
+    def _deliver(self, event: Event, *, counts: bool = True) -> Stop | None:
+        """Deliver an event; SHUTDOWN or STUCK where the core does not go on."""
+        if counts:
+            self.exceptions[event.vector] = self.exceptions.get(event.vector, 0) + 1
+        self._row += 1
+        if self._row > _EXCEPTIONS_IN_A_ROW:
+            return Stop.STUCK
+        delivered = self._delivery.deliver(event)
+        self._forget_block()
+        if not delivered:
+            self.is_shut_down = True
+            return Stop.SHUTDOWN
+        return Stop.ATTENTION if self._platform.has_attention else None

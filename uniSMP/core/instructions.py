@@ -1,0 +1,222 @@
+"""Instructions that the engine lacks, gets wrong, or cannot know the machine's answer to.
+
+Each method does one instruction's work on the stopped core, or raises the fault it raises. What is
+advertised in CPUID decides what exists: everything else is #UD.
+
+Source: Intel SDM volume 2, the instruction of each method's name; volume 3A, sections "Control
+Registers" and "Debug Registers".
+"""
+
+from collections.abc import Callable
+from enum import Enum, auto
+
+from uniSMP.arch import descriptors as ds
+from uniSMP.arch.exceptions import Fault, Vector
+from uniSMP.arch.flags import Cr0, Cr4, Dr6, Efer, Rflags
+from uniSMP.core import context as cx
+from uniSMP.core.blocks import Instruction
+from uniSMP.core.cpuid import VALID_CR4
+from uniSMP.core.engine import Engine
+from uniSMP.core.msrs import ModelSpecificRegisters
+from uniSMP.core.platform import Platform
+from uniSMP.core.port_io import PortIo
+
+_REGISTERS_64 = (
+    "rax rcx rdx rbx rsp rbp rsi rdi r8 r9 r10 r11 r12 r13 r14 r15".split()  # noqa: SIM905
+)
+_REGISTERS_32 = "eax ecx edx ebx esp ebp esi edi".split()  # noqa: SIM905
+_NUMBER = {
+    name: number for names in (_REGISTERS_64, _REGISTERS_32) for number, name in enumerate(names)
+}
+_PE, _PG, _NW, _CD = (int(bit) for bit in (Cr0.PE, Cr0.PG, Cr0.NW, Cr0.CD))
+_TSD, _PAE = int(Cr4.TSD), int(Cr4.PAE)
+_SCE, _LME = int(Efer.SCE), int(Efer.LME)
+_IF, _RF, _VM = int(Rflags.IF), int(Rflags.RF), int(Rflags.VM)
+_DR7_GENERAL_DETECT = 1 << 13
+_CODE_LONG = 0x00A0_9B00
+_CODE_32 = 0x00C0_9B00
+_STACK = 0x00C0_9300
+_LONG_BITS = 64
+
+
+class Effect(Enum):
+    """What the core does after an emulated instruction."""
+
+    ADVANCE = auto()
+    """RIP moves behind it."""
+    JUMP = auto()
+    """RIP is set already."""
+    REPEAT = auto()
+    """RIP stays: a repeated string instruction goes on."""
+    NATIVE = auto()
+    """All checks passed: the engine executes it."""
+
+
+class Instructions:
+    """Emulated instructions of one core."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        platform: Platform,
+        msrs: ModelSpecificRegisters,
+        ports: PortIo,
+    ) -> None:
+        self._engine = engine
+        self._context = engine.context
+        self._platform = platform
+        self._msrs = msrs
+        self._ports = ports
+        self._methods: dict[str, Callable[[Instruction], Effect]] = {
+            "in": self._transfer,
+            "out": self._transfer,
+            **dict.fromkeys(("insb", "insw", "insd", "outsb", "outsw", "outsd"), self._string),
+            "cpuid": self._cpuid,
+            "rdtsc": self._rdtsc,
+            "rdtscp": self._rdtsc,
+            "rdmsr": self._rdmsr,
+            "wrmsr": self._wrmsr,
+            "rdpmc": self._rdpmc,
+            "mov": self._move,
+            "syscall": self._syscall,
+            "sysenter": self._sysenter,
+        }
+
+    def execute(self, instruction: Instruction) -> Effect:
+        """Execute a sensitive instruction at RIP.
+
+        Raises:
+            Fault: the exception it raises; nothing has changed then.
+        """
+        method = self._methods.get(instruction.mnemonic)
+        if method is None or "lock" in instruction.prefixes:
+            raise Fault(Vector.UD)
+        return method(instruction)
+
+    def _require_level_0(self) -> None:
+        if self._context.cpl:
+            raise Fault(Vector.GP, 0)
+
+    def _transfer(self, instruction: Instruction) -> Effect:
+        self._ports.transfer(instruction)
+        return Effect.ADVANCE
+
+    def _string(self, instruction: Instruction) -> Effect:
+        is_repeated = self._ports.transfer_string(instruction)
+        return Effect.REPEAT if is_repeated else Effect.ADVANCE
+
+    def _cpuid(self, _instruction: Instruction) -> Effect:
+        context = self._context
+        leaf = context.register(cx.RAX) & cx.MASK32
+        values = self._platform.cpuid(leaf, context.register(cx.RCX) & cx.MASK32)
+        for number, value in zip((cx.RAX, cx.RBX, cx.RCX, cx.RDX), values, strict=True):
+            context.set_register_32(number, value)
+        return Effect.ADVANCE
+
+    def _rdtsc(self, instruction: Instruction) -> Effect:
+        context = self._context
+        if context.quad(cx.CR4) & _TSD and context.cpl:
+            raise Fault(Vector.GP, 0)
+        self._set_edx_eax(self._platform.time_stamp())
+        if instruction.mnemonic == "rdtscp":
+            context.set_register_32(cx.RCX, context.quad(cx.TSC_AUX))
+        return Effect.ADVANCE
+
+    def _set_edx_eax(self, value: int) -> None:
+        self._context.set_register_32(cx.RAX, value)
+        self._context.set_register_32(cx.RDX, value >> 32)
+
+    def _rdmsr(self, _instruction: Instruction) -> Effect:
+        self._require_level_0()
+        self._set_edx_eax(self._msrs.read(self._context.register(cx.RCX) & cx.MASK32))
+        return Effect.ADVANCE
+
+    def _wrmsr(self, _instruction: Instruction) -> Effect:
+        self._require_level_0()
+        context = self._context
+        high, low = context.register(cx.RDX) & cx.MASK32, context.register(cx.RAX) & cx.MASK32
+        self._msrs.write(context.register(cx.RCX) & cx.MASK32, high << 32 | low)
+        return Effect.ADVANCE
+
+    def _rdpmc(self, _instruction: Instruction) -> Effect:
+        raise Fault(Vector.GP, 0)  # no performance counter is advertised
+
+    def _move(self, instruction: Instruction) -> Effect:
+        """Check MOV to or from a control or debug register."""
+        self._require_level_0()
+        target, _, source = instruction.operands.partition(", ")
+        if target == "cr8":
+            value = self._context.register(_NUMBER[source])
+            if value & ~15:
+                raise Fault(Vector.GP, 0)
+            self._platform.write_task_priority(value)
+            return Effect.ADVANCE
+        if source == "cr8":
+            self._context.set_register(_NUMBER[target], self._platform.read_task_priority())
+            return Effect.ADVANCE
+        if target in ("cr0", "cr4"):
+            value = self._context.register(_NUMBER[source])
+            if self._context.bits != _LONG_BITS:
+                value &= cx.MASK32
+            is_valid = self._is_valid_cr0(value) if target == "cr0" else self._is_valid_cr4(value)
+            if not is_valid:
+                raise Fault(Vector.GP, 0)
+            return Effect.NATIVE
+        return self._check_debug_move()
+
+    def _is_valid_cr0(self, value: int) -> bool:
+        context = self._context
+        if value >> 32 or (value & _PG and not value & _PE) or (value & _NW and not value & _CD):
+            return False
+        is_paging = context.quad(cx.CR0) & _PG
+        if is_paging:
+            return bool(value & _PG) or context.bits != _LONG_BITS
+        if not value & _PG or not context.quad(cx.EFER) & _LME:
+            return True
+        is_long_code = context.segment(cx.CS).flags & ds.LONG
+        return bool(context.quad(cx.CR4) & _PAE) and not is_long_code
+
+    def _is_valid_cr4(self, value: int) -> bool:
+        if value & ~VALID_CR4:
+            return False
+        return not self._context.is_long_mode or bool(value & _PAE)
+
+    def _check_debug_move(self) -> Effect:
+        """Raise the general-detect #DB where DR7.GD guards the debug registers."""
+        context = self._context
+        if context.quad(cx.DR + 8 * 7) & _DR7_GENERAL_DETECT:
+            context.set_quad(cx.DR + 8 * 7, context.quad(cx.DR + 8 * 7) & ~_DR7_GENERAL_DETECT)
+            context.set_quad(cx.DR + 8 * 6, context.quad(cx.DR + 8 * 6) | Dr6.BD)
+            raise Fault(Vector.DB)
+        return Effect.NATIVE
+
+    def _syscall(self, instruction: Instruction) -> Effect:
+        """SYSCALL exists in 64-bit mode only, as on Intel's processors."""
+        context = self._context
+        if context.bits != _LONG_BITS or not context.quad(cx.EFER) & _SCE:
+            raise Fault(Vector.UD)
+        flags = self._engine.full_flags()
+        context.set_register(cx.RCX, context.rip + instruction.size_bytes)
+        context.set_register(cx.R11, flags)
+        context.rip = context.quad(cx.LSTAR)
+        context.set_flags(flags & ~context.quad(cx.FMASK) & ~_RF)
+        self._enter_level_0(context.quad(cx.STAR) >> 32 & 0xFFFC, _CODE_LONG)
+        return Effect.JUMP
+
+    def _sysenter(self, _instruction: Instruction) -> Effect:
+        context = self._context
+        selector = self._engine.read_msr(0x174) & 0xFFFC
+        if not context.is_protected or not selector:
+            raise Fault(Vector.GP, 0)
+        context.set_flags(self._engine.full_flags() & ~(_IF | _VM | _RF))
+        mask = cx.MASK64 if context.is_long_mode else cx.MASK32
+        context.set_register(cx.RSP, self._engine.read_msr(0x175) & mask)
+        context.rip = self._engine.read_msr(0x176) & mask
+        self._enter_level_0(selector, _CODE_LONG if context.is_long_mode else _CODE_32)
+        return Effect.JUMP
+
+    def _enter_level_0(self, selector: int, code_flags: int) -> None:
+        """Load the fixed flat segments of SYSCALL and SYSENTER."""
+        self._context.set_segment(cx.CS, cx.Segment(selector, 0, cx.MASK32, code_flags))
+        self._context.set_segment(cx.SS, cx.Segment(selector + 8, 0, cx.MASK32, _STACK))
+        self._context.update_hflags()
