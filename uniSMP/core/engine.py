@@ -97,6 +97,9 @@ class Engine:
         check_build()
         self._engine = unicorn.Uc(unicorn.UC_ARCH_X86, unicorn.UC_MODE_64)
         self._handle = _handle_of(self._engine)
+        # No address ends a run. The first call also makes the library set up the CPU.
+        self._engine.ctl_exits_enabled(True)  # noqa: FBT003 - the library's signature
+        self._engine.ctl_set_exits([])
         cpu = ctypes.c_uint64.from_address(self._handle + _CPU_POINTER).value
         environment = cpu + _ENV_IN_CPU
         buffer = (ctypes.c_uint8 * cx.SIZE_BYTES).from_address(environment)
@@ -107,8 +110,6 @@ class Engine:
         )
         self._regions: list[npt.NDArray[np.int64]] = []
         self._fill_state(cpu, environment)
-        self._engine.ctl_exits_enabled(True)  # noqa: FBT003 - the library's signature
-        self._engine.ctl_set_exits([])
         self._map(host_regions, device_ranges)
         self._install_hooks()
         self._host_regions = [region for region in host_regions if not region.is_read_only]
