@@ -125,6 +125,10 @@ class BlockStore:
         self._state[ns.LOG_COUNT] = 0
         self._state[ns.LOG_CAPACITY] = capacity
 
+    def stop_log(self) -> None:
+        """Log no blocks from now on."""
+        self._state[ns.LOG] = 0
+
     def take_log(self) -> list[tuple[Block, int]]:
         """Return and clear the log: (block, instructions executed of it), oldest first."""
         count = int(self._state[ns.LOG_COUNT])

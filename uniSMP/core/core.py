@@ -32,6 +32,7 @@ _IF = int(Rflags.IF)
 _BS = int(Dr6.BS)
 _DR6 = cx.DR + 8 * 6
 _EXCEPTIONS_IN_A_ROW = 10_000
+_A20 = 1 << 20
 
 
 class Stop(Enum):
@@ -122,6 +123,11 @@ class Core:
         return bool(self._context.double(cx.EFLAGS) & _IF) and not self._context.is_shadowed
 
     @property
+    def has_interrupts_enabled(self) -> bool:
+        """Whether IF is set."""
+        return bool(self._context.double(cx.EFLAGS) & _IF)
+
+    @property
     def accepts_nmi(self) -> bool:
         """Whether an NMI can be accepted at this boundary."""
         return not (self._context.is_nmi_blocked or self._context.is_shadowed)
@@ -165,6 +171,12 @@ class Core:
         self.is_halted = False
         self._context.block_nmi()
         return self._deliver(Event(Vector.NMI, Kind.EXTERNAL), counts=False)
+
+    def set_a20(self, *, is_enabled: bool) -> None:
+        """Let address line 20 through, or hold it at 0."""
+        mask = cx.MASK64 if is_enabled else cx.MASK64 & ~_A20
+        self._context.set_quad(cx.A20_MASK, mask)
+        self.engine.flush_tlb()
 
     # -- running -----------------------------------------------------------------------------
 

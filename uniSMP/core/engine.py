@@ -241,7 +241,7 @@ class Engine:
 
     def close(self) -> None:
         """Free the engine; it must not be used afterwards."""
-        self._engine.release_handle()
+        del self._engine  # the library frees it with its last reference
 
 
 def _as_integer(value: object) -> int:

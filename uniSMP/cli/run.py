@@ -1,0 +1,174 @@
+"""`unismp run`: run a guest, show its output as it appears, then what happened."""
+
+import sys
+from pathlib import Path
+from typing import Any, get_args
+
+import click
+
+from uniSMP.cli import report
+from uniSMP.cli.host_limits import HostLimits
+from uniSMP.cli.progress import RunDisplay
+from uniSMP.cli.target import Target, resolve
+from uniSMP.errors import ConfigError, ImageError
+from uniSMP.machine.config import DEFAULT_MEMORY_BYTES, Boot, MachineConfig
+from uniSMP.machine.machine import DEFAULT_QUANTUM_INSTRUCTIONS, Machine
+from uniSMP.machine.outcome import Outcome, RunResult
+from uniSMP.memory.sizes import parse_size
+from uniSMP.schedule.policy import Schedule
+from uniSMP.schedule.round_robin import RoundRobin
+from uniSMP.schedule.seeded_random import SeededRandom
+from uniSMP.trace.text import TextTrace
+
+_DEFAULT_LIMIT_INSTRUCTIONS = 10_000_000_000
+_SEED_LIMIT = 1 << 64
+
+
+class _Size(click.ParamType):
+    name = "size"
+
+    def convert(
+        self, value: Any, _param: click.Parameter | None, _context: click.Context | None  # noqa: ANN401
+    ) -> int:
+        return value if isinstance(value, int) else parse_size(value)
+
+
+@click.command("run")
+@click.argument("target")
+@click.option("--cores", default=1, show_default=True, help="Number of cores, 1 to 255.")
+@click.option(
+    "--memory",
+    "memory_bytes",
+    type=_Size(),
+    default=DEFAULT_MEMORY_BYTES,
+    show_default="64M",
+    help="RAM, such as 64M.",
+)
+@click.option(
+    "--quantum",
+    default=DEFAULT_QUANTUM_INSTRUCTIONS,
+    show_default=True,
+    help="Instructions of a slice (with --seed: at most).",
+)
+@click.option("--seed", type=int, help="Random slices from this seed instead of round robin.")
+@click.option(
+    "--ticks-per-instruction",
+    "ticks",
+    default=1,
+    show_default=True,
+    help="Virtual nanoseconds that pass with each instruction.",
+)
+@click.option("--append", default="", help="Command line for a multiboot guest.")
+@click.option("--module", "modules", multiple=True, help="File for a multiboot guest; repeatable.")
+@click.option(
+    "--boot",
+    type=click.Choice(get_args(Boot)),
+    help="How the guest begins.  [default: multiboot if it has a header, else long]",
+)
+@click.option(
+    "--max-instructions",
+    default=_DEFAULT_LIMIT_INSTRUCTIONS,
+    show_default=True,
+    help="End after so many instructions of all cores.",
+)
+@click.option("--timeout", type=float, help="End after so many seconds; not deterministic.")
+@click.option("--input", "serial", help="File whose bytes arrive at COM1; - is standard input.")
+@click.option("--trace", is_flag=True, help="Print every instruction (the rest goes to stderr).")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+def command(  # noqa: PLR0913 - one parameter per option
+    *,
+    target: str,
+    cores: int,
+    memory_bytes: int,
+    quantum: int,
+    seed: int | None,
+    ticks: int,
+    append: str,
+    modules: tuple[str, ...],
+    boot: Boot | None,
+    max_instructions: int,
+    timeout: float | None,
+    serial: str | None,
+    trace: bool,
+    as_json: bool,
+) -> int:
+    """Run TARGET: the name of a guest program, an assembly source, or a multiboot image.
+
+    Exit status: 0 when the guest FINISHED, 1 for any other outcome, 2 for an error of use.
+    """
+    schedule = _schedule(seed, quantum)
+    limits = HostLimits(timeout)
+    config = MachineConfig(
+        cores=cores,
+        memory_bytes=memory_bytes,
+        boot=boot or "multiboot",
+        ticks_per_instruction=ticks,
+        command_line=append,
+        modules=modules,
+        serial_input=_read_serial(serial),
+    )
+    guest = resolve(target)
+    if boot is None and not guest.is_multiboot:
+        config = _start_directly(guest, config)
+    with Machine(config) as machine:
+        machine.load(guest.image)
+        tracer = _trace(guest, machine, as_json=as_json) if trace else None
+        stream = sys.stderr if trace else sys.stdout
+        with RunDisplay(machine, max_instructions, stream, is_quiet=as_json) as display, limits:
+            result = machine.run(
+                schedule,
+                max_instructions=max_instructions,
+                on_console=display.print_guest,
+                is_interrupted=lambda: display.tick() or limits.is_over(),
+                on_blocks=tracer.add if tracer else None,
+            )
+        _print_result(result, machine, stream, as_json=as_json)
+    return 0 if result.outcome is Outcome.FINISHED else 1
+
+
+def _schedule(seed: int | None, quantum: int) -> Schedule:
+    if seed is None:
+        return RoundRobin(quantum)
+    if not 0 <= seed < _SEED_LIMIT:
+        raise ConfigError(f"seed {seed}: choose 0 to {_SEED_LIMIT - 1}")
+    return SeededRandom(seed, quantum)
+
+
+def _start_directly(guest: Target, config: MachineConfig) -> MachineConfig:
+    """Choose a direct start for assembled code without a multiboot header."""
+    if isinstance(guest.image, bytes):
+        raise ImageError(
+            f"{guest.name} has no multiboot header; --boot long runs it as flat code at 0x100000"
+        )
+    if config.command_line or config.modules:
+        raise ConfigError(f"{guest.name} has no multiboot header: --append and --module need one")
+    return MachineConfig(
+        cores=config.cores,
+        memory_bytes=config.memory_bytes,
+        boot="long",
+        ticks_per_instruction=config.ticks_per_instruction,
+        serial_input=config.serial_input,
+    )
+
+
+def _read_serial(source: str | None) -> bytes:
+    if source is None:
+        return b""
+    if source == "-":
+        return sys.stdin.buffer.read()
+    try:
+        return Path(source).read_bytes()
+    except OSError as error:
+        raise ImageError(f"cannot read {source}: {error.strerror}") from error
+
+
+def _trace(guest: Target, machine: Machine, *, as_json: bool) -> TextTrace:
+    stream = sys.stderr if as_json else sys.stdout
+    return TextTrace(stream.write, machine.symbols, guest.source_line)
+
+
+def _print_result(result: RunResult, machine: Machine, stream: Any, *, as_json: bool) -> None:  # noqa: ANN401
+    if as_json:
+        click.echo(report.to_json(result))
+    else:
+        report.print_summary(result, machine.symbols, stream)

@@ -1,0 +1,1 @@
+"""Composition: cores, chips, memory and schedule become a machine that runs."""

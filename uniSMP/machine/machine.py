@@ -1,0 +1,249 @@
+"""The machine: what users of the library hold in their hands."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Self, TypedDict, Unpack
+
+from uniSMP.assembler.image import Image
+from uniSMP.core.core import Core
+from uniSMP.core.engine import Engine
+from uniSMP.core.registers import Registers
+from uniSMP.errors import ConfigError
+from uniSMP.machine import boot, core_state, firmware
+from uniSMP.machine.board import Board
+from uniSMP.machine.coherence import CodeCoherence
+from uniSMP.machine.config import Boot, MachineConfig
+from uniSMP.machine.core_platform import CorePlatform
+from uniSMP.machine.digest import digest
+from uniSMP.machine.memory_map import MemoryMap
+from uniSMP.machine.outcome import CoreSummary, RunResult
+from uniSMP.machine.physical_memory import PhysicalMemory
+from uniSMP.machine.run_loop import BlockObserver, RunLoop
+from uniSMP.machine.virtual_clock import VirtualClock
+from uniSMP.memory.ram import Ram
+from uniSMP.schedule.policy import Schedule
+from uniSMP.schedule.round_robin import RoundRobin
+
+DEFAULT_QUANTUM_INSTRUCTIONS = 10_000
+
+
+class Settings(TypedDict, total=False):
+    """The keyword arguments of `Machine`: the fields of `MachineConfig`."""
+
+    cores: int
+    memory_bytes: int
+    boot: Boot
+    ticks_per_instruction: int
+    command_line: str
+    modules: tuple[str | Path, ...]
+    serial_input: bytes
+
+
+class CoreView:
+    """One core of a machine, for people and tests.
+
+    Attributes:
+        registers: its registers by name.
+    """
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self.registers = Registers(core)
+
+    @property
+    def id(self) -> int:
+        """Core id, the initial APIC ID."""
+        return self._core.core_id
+
+    @property
+    def instructions(self) -> int:
+        """Instructions retired since power-on."""
+        return self._core.retired
+
+    @property
+    def state(self) -> str:
+        """One line: whether it runs or waits, and where."""
+        return core_state.describe(self._core)
+
+
+class Machine:
+    """Cores, chips and memory of one PC.
+
+    Args:
+        config: what it is made of; or give the fields of `MachineConfig` by name.
+
+    Raises:
+        ConfigError: a setting is out of range.
+        EngineError: the installed Unicorn is not the supported build.
+
+    Attributes:
+        config: what it is made of.
+        devices: the chips.
+        memory: physical memory.
+        symbols: linear addresses by name, from the loaded image.
+
+    >>> from uniSMP import Machine, assemble
+    >>> machine = Machine(cores=2, boot="long")
+    >>> machine.load(assemble('''
+    ... _start:
+    ...     mov eax, edi            # EDI is the core id
+    ...     lock inc dword ptr [0x2000]
+    ... wait:
+    ...     pause
+    ...     cmp dword ptr [0x2000], 2
+    ...     jne wait
+    ...     xor eax, eax
+    ...     out 0xF4, al            # the debug-exit port: 0 is success
+    ... '''))
+    >>> result = machine.run()
+    >>> result.outcome, machine.memory.read_integer(0x2000, 4)
+    (<Outcome.FINISHED: 'FINISHED'>, 2)
+    """
+
+    def __init__(self, config: MachineConfig | None = None, **settings: Unpack[Settings]) -> None:
+        self.config = replace(config or MachineConfig(), **settings)
+        config = self.config
+        self._ram = Ram(config.memory_bytes)
+        firmware.install(self._ram)
+        self._map = MemoryMap(self._ram)
+        self.devices = Board(config.cores, config.memory_bytes)
+        self._coherence = CodeCoherence(self._map.words)
+        self._platforms = [
+            CorePlatform(core_id, config.cores, self.devices, self._map, self._coherence)
+            for core_id in range(config.cores)
+        ]
+        self._cores = [self._make_core(platform) for platform in self._platforms]
+        self._coherence.watch([core.engine for core in self._cores])
+        clock = VirtualClock(self._cores, config.ticks_per_instruction)
+        for platform in self._platforms:
+            platform.clock = clock
+        self._clock = clock
+        self._loop = RunLoop(self._cores, self._platforms, self.devices, clock, self._coherence)
+        self._views = tuple(CoreView(core) for core in self._cores)
+        self.memory = PhysicalMemory(self._map, self._coherence)
+        self.symbols: Mapping[str, int] = {}
+        self._is_loaded = False
+        self.devices.deliver(self.devices.uart.receive(config.serial_input))
+
+    def _make_core(self, platform: CorePlatform) -> Core:
+        engine = Engine(self._map.host_regions(), self._map.device_ranges())
+        return Core(
+            platform.core_id, engine, self._map.words, platform, self._coherence.add_code
+        )
+
+    def core(self, core_id: int) -> CoreView:
+        """Return core `core_id`.
+
+        Raises:
+            ConfigError: there is no such core.
+        """
+        if not 0 <= core_id < len(self._views):
+            raise ConfigError(f"core {core_id}: this machine has cores 0 to {len(self._views) - 1}")
+        return self._views[core_id]
+
+    @property
+    def cores(self) -> tuple[CoreView, ...]:
+        """All cores."""
+        return self._views
+
+    @property
+    def steps(self) -> int:
+        """Instructions retired by all cores since power-on."""
+        return self._clock.steps
+
+    def load(self, image: Image | bytes | str | Path) -> None:
+        """Put an image into the machine.
+
+        Args:
+            image: what `assemble` returns; or the bytes of a multiboot image (of flat code for
+                address 0x100000 with `boot="long"`); or the path of a file with such bytes.
+
+        Raises:
+            ImageError: it cannot be read, is damaged, has no multiboot header where one is needed,
+                or does not fit RAM.
+            ConfigError: the machine has an image already.
+        """
+        if self._is_loaded:
+            raise ConfigError("this machine has an image already: make a new machine")
+        if isinstance(image, str | Path):
+            image = boot.read_image(Path(image))
+        if self.config.boot == "long":
+            flat = image if isinstance(image, Image) else boot.flat_image(image)
+            boot.load_flat(flat, self._ram, self._cores)
+            self.symbols = flat.symbols
+        else:
+            data = image.data if isinstance(image, Image) else image
+            loaded = boot.load_multiboot(data, self.config, self._ram, self._cores[0])
+            self.symbols = image.symbols if isinstance(image, Image) else loaded.symbols
+        self._is_loaded = True
+
+    def run(
+        self,
+        schedule: Schedule | None = None,
+        *,
+        max_instructions: int | None = None,
+        on_console: Callable[[bytes], None] | None = None,
+        is_interrupted: Callable[[], bool] | None = None,
+        on_blocks: BlockObserver | None = None,
+    ) -> RunResult:
+        """Run until the guest ends, cannot go on, or a limit is reached; can be called again.
+
+        Args:
+            schedule: who runs next, for how long; round robin with 10,000 instructions by default.
+            max_instructions: most instructions that this call retires on all cores together.
+            on_console: is given the guest's output as it appears.
+            is_interrupted: asked after each slice; True ends the run as HOST_TIMEOUT.
+            on_blocks: is given what was executed, for traces.
+
+        Raises:
+            ConfigError: no image was loaded, or the limit is not positive.
+        """
+        if not self._is_loaded:
+            raise ConfigError("no image: call load first")
+        if max_instructions is not None and max_instructions < 1:
+            raise ConfigError(f"max_instructions = {max_instructions}: choose 1 or more")
+        ending = self._loop.run(
+            schedule or RoundRobin(DEFAULT_QUANTUM_INSTRUCTIONS),
+            max_instructions=max_instructions,
+            is_interrupted=is_interrupted,
+            on_console=on_console,
+            on_blocks=on_blocks,
+        )
+        return RunResult(
+            outcome=ending.outcome,
+            reason=ending.reason,
+            exit_value=ending.exit_value,
+            digest=self.digest(),
+            steps=self._clock.steps,
+            ticks=self._clock.now_ticks,
+            console=bytes(self._loop.console),
+            cores=tuple(self._summarize(core) for core in self._cores),
+        )
+
+    def digest(self) -> str:
+        """Return the SHA-256 (hex) over RAM, architectural state of each core, and the chips."""
+        return digest(self._ram, self._cores, self.devices, self._clock.now_ticks)
+
+    def _summarize(self, core: Core) -> CoreSummary:
+        return CoreSummary(
+            id=core.core_id,
+            instructions=core.retired,
+            interrupts=dict(sorted(self._loop.interrupts[core.core_id].items())),
+            exceptions=dict(sorted(core.exceptions.items())),
+            ipis_sent=self.devices.local_apics[core.core_id].ipis_sent,
+            halted=not core.can_run,
+            state=core_state.describe(core),
+            rip=core.engine.context.rip,
+        )
+
+    def close(self) -> None:
+        """Give engines and memory back; the machine must not be used afterwards."""
+        for core in self._cores:
+            core.engine.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.close()
