@@ -11,7 +11,9 @@ from uniSMP.errors import ImageError
 
 @click.command("build")
 @click.argument("target")
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="File to write.")
+@click.option(
+    "-o", "--output", required=True, type=click.Path(path_type=Path), help="File to write."
+)
 def command(target: str, output: Path) -> None:
     """Assemble TARGET (a program name or a source file) and write its image.
 

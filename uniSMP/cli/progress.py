@@ -102,4 +102,3 @@ class RunDisplay:
         if self._line and not self._is_quiet:
             self._stream.write("\n")
         self._stream.flush()
-

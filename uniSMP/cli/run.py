@@ -24,24 +24,13 @@ _DEFAULT_LIMIT_INSTRUCTIONS = 10_000_000_000
 _SEED_LIMIT = 1 << 64
 
 
-class _Size(click.ParamType):
-    name = "size"
-
-    def convert(
-        self, value: Any, _param: click.Parameter | None, _context: click.Context | None  # noqa: ANN401
-    ) -> int:
-        return value if isinstance(value, int) else parse_size(value)
-
-
 @click.command("run")
 @click.argument("target")
 @click.option("--cores", default=1, show_default=True, help="Number of cores, 1 to 255.")
 @click.option(
     "--memory",
-    "memory_bytes",
-    type=_Size(),
-    default=DEFAULT_MEMORY_BYTES,
-    show_default="64M",
+    default=f"{DEFAULT_MEMORY_BYTES >> 20}M",
+    show_default=True,
     help="RAM, such as 64M.",
 )
 @click.option(
@@ -79,7 +68,7 @@ def command(  # noqa: PLR0913 - one parameter per option
     *,
     target: str,
     cores: int,
-    memory_bytes: int,
+    memory: str,
     quantum: int,
     seed: int | None,
     ticks: int,
@@ -100,7 +89,7 @@ def command(  # noqa: PLR0913 - one parameter per option
     limits = HostLimits(timeout)
     config = MachineConfig(
         cores=cores,
-        memory_bytes=memory_bytes,
+        memory_bytes=parse_size(memory),
         boot=boot or "multiboot",
         ticks_per_instruction=ticks,
         command_line=append,

@@ -54,5 +54,7 @@ def resolve(text: str) -> Target:
     if text in library.programs():
         return Target(text, assemble_file(library.program_path(text)))
     if not path.exists():
-        raise ImageError(f"no program and no file is called {text}: `unismp list` shows the programs")
+        raise ImageError(
+            f"no program and no file is called {text}: `unismp list` shows the programs"
+        )
     return Target(text, read_image(path))

@@ -14,12 +14,45 @@ import capstone
 from uniSMP.core import native_state as ns
 
 SENSITIVE = frozenset(
-    """
-    rdmsr wrmsr rdtsc rdtscp rdpid rdpmc rdrand rdseed cpuid xgetbv xsetbv
-    monitor mwait monitorx mwaitx clzero syscall sysenter int1 icebp
-    in insb insw insd out outsb outsw outsd
-    vmcall vmmcall vmrun vmload vmsave stgi clgi skinit invlpga
-    """.split()
+    [
+        "rdmsr",
+        "wrmsr",
+        "rdtsc",
+        "rdtscp",
+        "rdpid",
+        "rdpmc",
+        "rdrand",
+        "rdseed",
+        "cpuid",
+        "xgetbv",
+        "xsetbv",
+        "monitor",
+        "mwait",
+        "monitorx",
+        "mwaitx",
+        "clzero",
+        "syscall",
+        "sysenter",
+        "int1",
+        "icebp",
+        "in",
+        "insb",
+        "insw",
+        "insd",
+        "out",
+        "outsb",
+        "outsw",
+        "outsd",
+        "vmcall",
+        "vmmcall",
+        "vmrun",
+        "vmload",
+        "vmsave",
+        "stgi",
+        "clgi",
+        "skinit",
+        "invlpga",
+    ]
 )
 """Mnemonics, as Capstone prints them without prefixes, that never run natively."""
 _CHECKED_WRITES = ("cr0", "cr4", "cr8", "dr")

@@ -182,7 +182,7 @@ class Context:
         return Segment(*_SEGMENT.unpack_from(self._memory, SEGMENTS + _SEG_SIZE * number))
 
     def set_segment(self, number: int, segment: Segment) -> None:
-        """Set a segment register with its hidden part; call `update_hflags` after CS, SS, DS, ES."""
+        """Set a segment register with its hidden part; `update_hflags` must follow."""
         self.set_table(SEGMENTS + _SEG_SIZE * number, segment)
 
     def table(self, offset: int) -> Segment:

@@ -254,7 +254,7 @@ class Delivery:
                 context.set_segment(number, cx.Segment(0, 0, 0, 0))
         self._enter(gate, descriptor, level, flags)
 
-    def _push(  # noqa: PLR0913 - one push, all of it
+    def _push(
         self,
         stack: cx.Segment,
         pointer: int,

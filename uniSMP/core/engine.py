@@ -8,8 +8,9 @@ Source: Unicorn 2.1.4, `include/unicorn/unicorn.h`; measurements in docs/engine.
 """
 
 import ctypes
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -74,7 +75,7 @@ def _unsupported(what: str) -> str:
     )
 
 
-def _prototype(name: str, *arguments: type) -> ctypes._CFuncPtr:
+def _prototype(name: str, *arguments: type) -> Callable[..., Any]:
     return ctypes.CFUNCTYPE(ctypes.c_int, *arguments)(_function(name))
 
 

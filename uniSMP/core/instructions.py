@@ -7,8 +7,8 @@ Source: Intel SDM volume 2, the instruction of each method's name; volume 3A, se
 Registers" and "Debug Registers".
 """
 
-from collections.abc import Callable
 from enum import Enum, auto
+from typing import TYPE_CHECKING
 
 from uniSMP.arch import descriptors as ds
 from uniSMP.arch.exceptions import Fault, Vector
@@ -20,6 +20,9 @@ from uniSMP.core.engine import Engine
 from uniSMP.core.msrs import ModelSpecificRegisters
 from uniSMP.core.platform import Platform
 from uniSMP.core.port_io import PortIo
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _REGISTERS_64 = (
     "rax rcx rdx rbx rsp rbp rsi rdi r8 r9 r10 r11 r12 r13 r14 r15".split()  # noqa: SIM905

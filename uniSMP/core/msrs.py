@@ -70,7 +70,7 @@ class ModelSpecificRegisters:
 
     def reset(self) -> None:
         """Put the stored registers into their reset state."""
-        self.stored = dict(_RESET)
+        self.stored = {int(number): value for number, value in _RESET.items()}
 
     def read(self, number: int) -> int:
         """Return an MSR.

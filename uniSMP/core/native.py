@@ -114,7 +114,7 @@ def _is_same_code(state: Any, table: Any, entry: int, address: int) -> bool:  # 
 
 
 @cfunc(types.void(types.voidptr, types.uint64, types.uint32, types.voidptr), cache=_CACHE)
-def on_block(_engine: Any, address: int, size: int, data: Any) -> None:  # noqa: ANN401, C901, PLR0911, PLR0912
+def on_block(_engine: Any, address: int, size: int, data: Any) -> None:  # noqa: ANN401, C901, PLR0911, PLR0912, PLR0915
     """Charge the block that is about to run, or stop before it."""
     state = carray(data, (_ALL_STATE,), np.int64)
     if state[ns.PASS] != 0:
@@ -228,7 +228,7 @@ def on_invalid(_engine: Any, data: Any) -> bool:  # noqa: ANN401
 
 
 @njit(cache=_CACHE)
-def _device_access(state: Any, address: int, size: int, value: int, is_write: int) -> int:  # noqa: ANN401, PLR0913
+def _device_access(state: Any, address: int, size: int, value: int, is_write: int) -> int:  # noqa: ANN401
     """Answer a device access from what Python said, or stop to ask; the engine then rolls back."""
     if state[ns.REASON] == ns.STOPPED_MMIO:
         return 0  # the second half of an access whose first half asked
@@ -253,9 +253,8 @@ def on_device_read(_engine: Any, offset: int, size: int, data: Any) -> int:  # n
     """Handle a load from a device region; `data` is the pair (state, physical base)."""
     region = carray(data, (2,), np.int64)
     state = carray(_pointer(np.uint64(region[0])), (_ALL_STATE,), np.int64)
-    return np.uint64(
-        _device_access(state, region[1] + np.int64(offset), np.int64(size), np.int64(0), 0)
-    )
+    value: Any = _device_access(state, region[1] + np.int64(offset), np.int64(size), np.int64(0), 0)
+    return np.uint64(value)  # type: ignore[return-value]  # an integer to compiled code
 
 
 @cfunc(
@@ -275,7 +274,7 @@ def on_device_write(_engine: Any, offset: int, size: int, value: int, data: Any)
     ),
     cache=_CACHE,
 )
-def on_code_page(  # noqa: PLR0913 - the engine's signature
+def on_code_page(
     _engine: Any,  # noqa: ANN401
     _kind: int,
     _address: int,

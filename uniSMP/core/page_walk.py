@@ -35,7 +35,7 @@ _PSE_RESERVED = 0x1F_E000
 
 
 @njit(cache=is_cache_writable(__file__))
-def walk(  # noqa: C901, PLR0912, PLR0913, PLR0915 - one walk, read beside the manual's figures
+def walk(  # noqa: C901, PLR0911, PLR0912, PLR0913, PLR0915, PLR0917 - one walk, read beside the manual's figures
     words: Any,  # noqa: ANN401 - a numpy array of uint64, all of RAM
     linear: int,
     access: int,
@@ -75,7 +75,7 @@ def walk(  # noqa: C901, PLR0912, PLR0913, PLR0915 - one walk, read beside the m
         index = (linear >> shift) & ((1 << bits) - 1)
         where = table + index * (8 if pae else 4)
         if where >> 3 >= words.size:
-            entry = np.int64(_OUTSIDE) if pae else np.int64(0xFFFF_FFFF)
+            entry: Any = np.int64(_OUTSIDE) if pae else np.int64(0xFFFF_FFFF)
         elif pae:
             entry = np.int64(words[where >> 3])
         else:
@@ -126,4 +126,5 @@ def walk(  # noqa: C901, PLR0912, PLR0913, PLR0915 - one walk, read beside the m
             words[place >> 3] |= np.uint64(set_bits) << np.uint64(32 if place & 4 else 0)
     page = np.int64(1) << shift
     frame = entry & (paging.ADDRESS_MASK if pae else 0xFFFF_F000) & ~(page - 1)
-    return frame | (linear & (page - 1))
+    physical: int = frame | (linear & (page - 1))
+    return physical

@@ -107,12 +107,12 @@ def architectural_state(core: Core) -> bytes:
     sysenter = [core.engine.read_msr(number) for number in (0x174, 0x175, 0x176)]
     parts.append(struct.pack("<3Q", *sysenter))
     parts.append(repr(sorted(core.msrs.stored.items())).encode())
-    flags = (
+    activity = (
         core.is_halted,
         core.waits_for_start,
         core.is_shut_down,
         core.is_shadowed,
         context.is_nmi_blocked,
     )
-    parts.append(bytes(flags))
+    parts.append(bytes(activity))
     return b"".join(parts)

@@ -7,14 +7,16 @@ the address its IA32_APIC_BASE says, and the common chips behind it.
 Not modelled: a local APIC page moved over RAM (RAM keeps answering).
 """
 
+from typing import Protocol
+
 from uniSMP.arch.apic import IO_APIC_BASE, LocalApicRegister
 from uniSMP.devices.a20_line import A20Line
 from uniSMP.devices.bus import Bus
 from uniSMP.devices.cmos import Cmos, firmware_state
 from uniSMP.devices.debug_console import DebugConsole
 from uniSMP.devices.debug_exit import DebugExit
-from uniSMP.devices.interrupt_router import InterruptRouter
 from uniSMP.devices.interrupt_entry import MASKED
+from uniSMP.devices.interrupt_router import InterruptRouter
 from uniSMP.devices.io_apic import IoApic
 from uniSMP.devices.keyboard_controller import KeyboardController
 from uniSMP.devices.local_apic import LocalApic
@@ -38,6 +40,14 @@ _FIRMWARE_REGISTERS = (
 """Core 0's local APIC as firmware leaves it: enabled, LINT0 is ExtINT, LINT1 is NMI."""
 _FIRMWARE_PIT = ((0x43, 0x36), (0x40, 0), (0x40, 0))
 """Counter 0 as firmware leaves it: mode 3, 65,536 clocks (18.2 Hz)."""
+
+
+class HasState(Protocol):
+    """Anything whose registers can be looked at."""
+
+    @property
+    def state(self) -> object:
+        """Its registers; `repr` shows all of them."""
 
 
 class Board:
@@ -226,7 +236,7 @@ class Board:
         for apic in self.local_apics:
             self.deliver(apic.advance(now_ticks))
         self._advance_chips(now_ticks)
-        chips = (
+        chips: tuple[HasState, ...] = (
             *self.local_apics,
             self.io_apic,
             self.pic,

@@ -48,9 +48,7 @@ def load_multiboot(data: bytes, config: MachineConfig, ram: Ram, bsp: Core) -> M
     return image
 
 
-def _information_address(
-    image: MultibootImage, modules: Sequence[boot_information.Module]
-) -> int:
+def _information_address(image: MultibootImage, modules: Sequence[boot_information.Module]) -> int:
     """Return where the boot information goes: low, unless the image itself is there."""
     low, end = _INFORMATION_AT, boot_information.LOW_MEMORY_END
     if not any(each.address < end and low < each.end for each in image.segments):
@@ -124,4 +122,3 @@ def read_image(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise ImageError(f"cannot read {path}: {error.strerror}") from error
-

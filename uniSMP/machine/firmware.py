@@ -44,9 +44,9 @@ warm:
 """
 """The ROM's code; the last line is JMP FAR [0x0467], which Keystone cannot write."""
 WARM_RESET_CODE = bytes.fromhex(
-    "FA B0 0F E6 70 E4 71 3C 05 74 0D 3C 0A 74 09 BA F9 0C B0 06 EE F4 EB FD 31 C0 8E D8 FF 2E 67 04"
+    "FA B0 0F E6 70 E4 71 3C 05 74 0D 3C 0A 74 09 BA F9 0C B0 06 EE F4 EB FD31 C0 8E D8 FF 2E 67 04"
 )
-"""`WARM_RESET_SOURCE` assembled (a test compares them), so that a machine starts without Keystone."""
+"""`WARM_RESET_SOURCE` assembled (a test compares them): a machine starts without Keystone."""
 _RESET_JUMP = bytes.fromhex("EA C0 FF 00 F0")
 """JMP FAR F000:FFC0."""
 

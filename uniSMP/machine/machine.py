@@ -128,9 +128,7 @@ class Machine:
 
     def _make_core(self, platform: CorePlatform) -> Core:
         engine = Engine(self._map.host_regions(), self._map.device_ranges())
-        return Core(
-            platform.core_id, engine, self._map.words, platform, self._coherence.add_code
-        )
+        return Core(platform.core_id, engine, self._map.words, platform, self._coherence.add_code)
 
     def core(self, core_id: int) -> CoreView:
         """Return core `core_id`.

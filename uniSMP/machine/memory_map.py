@@ -58,7 +58,7 @@ class MemoryMap:
         """Read RAM or ROM; None where the range is not wholly inside one of them."""
         if physical + size_bytes <= self.ram.size_bytes:
             return self._view[physical : physical + size_bytes].tobytes()
-        if firmware.ROM_HIGH <= physical and physical + size_bytes <= _GIB_4:
+        if physical >= firmware.ROM_HIGH and physical + size_bytes <= _GIB_4:
             return self.read(physical - firmware.ROM_HIGH + firmware.ROM_LOW, size_bytes)
         return None
 
@@ -73,4 +73,4 @@ class MemoryMap:
                 if not firmware.ROM_LOW <= physical + offset < _ABOVE_ROM:
                     self._view[physical + offset] = byte
             return True
-        return firmware.ROM_HIGH <= physical and end <= _GIB_4
+        return physical >= firmware.ROM_HIGH and end <= _GIB_4

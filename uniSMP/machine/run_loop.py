@@ -13,8 +13,8 @@ table "Priority Among Concurrent Events"):
 A slice ends early at HLT, and at PAUSE while other cores can run: whoever spins waits for somebody
 else. Where all of them spin they wait for time to pass, and the next slice is run to its end.
 
-A device whose deadline is reached acts before the boundary is looked at. Messages take effect at the
-boundary after the instruction that sent them, in the order in which they were sent.
+A device whose deadline is reached acts before the boundary is looked at. Messages take effect at
+the boundary after the instruction that sent them, in the order in which they were sent.
 """
 
 from collections.abc import Callable, Sequence
@@ -201,8 +201,8 @@ class RunLoop:
         elif stop is Stop.STUCK:
             self._end(
                 Outcome.DEADLOCK,
-                f"core {core.core_id} raises exceptions for ever at rip {core.engine.context.rip:#x}"
-                " without retiring an instruction",
+                f"core {core.core_id} raises exceptions for ever without retiring an instruction, "
+                f"at rip {core.engine.context.rip:#x}",
             )
         return self._ending is not None
 

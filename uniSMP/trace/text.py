@@ -86,7 +86,9 @@ class TextTrace:
         self._source_line = source_line
         self._lines: dict[tuple[int, bytes, int], list[str]] = {}
 
-    def add(self, core_id: int, first_step: int, blocks: Sequence[tuple[ExecutedBlock, int]]) -> None:
+    def add(
+        self, core_id: int, first_step: int, blocks: Sequence[tuple[ExecutedBlock, int]]
+    ) -> None:
         """Write the executed part of each block.
 
         Args:
