@@ -1,0 +1,51 @@
+# Everything a user or CI calls. Each target sets up what it needs; the first run takes a minute.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PYTEST_WORKERS ?= auto
+PYTEST_OPTIONS ?=
+
+.PHONY: help demo test lint bench coverage format clean qemu
+
+help:
+	@echo "make demo      run the main guest program on 4 cores"
+	@echo "make test      run the whole test suite"
+	@echo "make lint      formatter, linter, types, layers"
+	@echo "make bench     measure against a raw engine; writes build/bench.json"
+	@echo "make coverage  the tests, with the branches of devices/ and core/ counted"
+
+$(VENV)/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV) || { tools/apt_install python3-venv && $(PYTHON) -m venv $(VENV); }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--constraint constraints.txt --editable '.[test,lint]'
+	@touch $@
+
+demo: $(VENV)/installed
+	$(BIN)/unismp run pmm_smp --cores 4
+
+qemu:
+	@command -v qemu-system-x86_64 >/dev/null || tools/apt_install qemu-system-x86 \
+		|| echo "qemu-system-x86_64 is not installed: the oracle tests will be skipped"
+
+test: $(VENV)/installed qemu
+	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) $(PYTEST_OPTIONS)
+
+coverage:
+	$(MAKE) test PYTEST_OPTIONS="$(PYTEST_OPTIONS) --cov --cov-report="
+	$(BIN)/python -m coverage report --include='uniSMP/devices/*,uniSMP/core/*' --fail-under=95
+
+lint: $(VENV)/installed
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+format: $(VENV)/installed
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(VENV)/installed
+	$(BIN)/python benchmarks/run.py
+
+clean:
+	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
