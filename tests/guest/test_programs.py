@@ -46,9 +46,7 @@ def test_pmm_smp_finishes_on_many_cores(program: Program, cores: int) -> None:
 
 
 @pytest.mark.parametrize(("seed", "quantum"), [(1, 10_000), (2, 1000), (3, 317), (4, 50)])
-def test_pmm_smp_finishes_under_random_schedules(
-    program: Program, seed: int, quantum: int
-) -> None:
+def test_pmm_smp_finishes_under_random_schedules(program: Program, seed: int, quantum: int) -> None:
     assert run(program("pmm_smp"), 3, seed, quantum).outcome is Outcome.FINISHED
 
 

@@ -16,6 +16,7 @@ from uniSMP.assembler.registers import (
     is_register,
 )
 
+NO_REGISTER = "riz*1"
 _SCALES = (1, 2, 4, 8)
 _SIGNED_DISPLACEMENT = range(-(1 << 31), 1 << 31)
 _SHORT_BASES = frozenset({"bx", "bp", "si", "di"})
@@ -112,8 +113,13 @@ def registers_text(total: Sum, mode: Mode) -> list[str]:
     Raises:
         ExpressionError: the stack pointer is an index, or an absolute address cannot be encoded.
     """
-    if not total.registers and not total.others and mode is Mode.LONG:
-        return _absolute(total)
+    if not total.registers and mode is Mode.LONG:
+        if total.constant not in _SIGNED_DISPLACEMENT:
+            raise ExpressionError(
+                f"address {total.constant:#x} is not a signed 32-bit number; "
+                "load it into a register"
+            )
+        return [NO_REGISTER]
     ordered = list(total.registers)
     if len(ordered) == 2 and ordered[1][0].lower() in STACK_POINTERS:  # noqa: PLR2004 - both
         ordered.reverse()
@@ -121,11 +127,3 @@ def registers_text(total: Sum, mode: Mode) -> list[str]:
         if name.lower() in STACK_POINTERS and (position or scale > 1):
             raise ExpressionError(f"`{name}` cannot be an index")
     return [name if scale == 1 else f"{name}*{scale}" for name, scale in ordered]
-
-
-def _absolute(total: Sum) -> list[str]:
-    if total.constant not in _SIGNED_DISPLACEMENT:
-        raise ExpressionError(
-            f"address {total.constant:#x} is not a signed 32-bit number; load it into a register"
-        )
-    return ["riz*1"]

@@ -10,13 +10,16 @@ Not modelled: AVX-512.
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
-from uniSMP.assembler.expressions import Expression, ExpressionError
+from uniSMP.assembler.addresses import NO_REGISTER
+from uniSMP.assembler.expressions import ExpressionError
 from uniSMP.assembler.items import Mode
 from uniSMP.assembler.operands import Operand, Scope, parse_operand
 from uniSMP.assembler.registers import is_reserved
 from uniSMP.assembler.statements import split_operands
 
+_MNEMONIC = re.compile(r"[a-z][a-z0-9]*")
 _DISTANCE = re.compile(r"(short|near)\s+(?:ptr\s+)?(?=[^\s\[])", re.IGNORECASE)
 _WIDE = re.compile(r"\be(?=(?:[abcd]x|[sd]i|[sb]p)\b)", re.IGNORECASE)
 _FAR = re.compile(r"(?:(dword|word)\s+)?([^:\[\]]+):([^:\[\]]+)", re.IGNORECASE)
@@ -56,7 +59,7 @@ def translate(operation: str, rest: str, scope: Scope) -> tuple[str, int | None]
         ExpressionError: the operands are malformed, or an immediate does not fit.
     """
     low = operation.lower()
-    if is_reserved(low):
+    if is_reserved(low) or not _MNEMONIC.fullmatch(low):
         raise ExpressionError(f"`{operation}` is no instruction")
     if low in _PREFIXES and rest:
         inner, _, behind = rest.partition(" ")
@@ -67,6 +70,9 @@ def translate(operation: str, rest: str, scope: Scope) -> tuple[str, int | None]
         raise ExpressionError(f"`{operation}` is not for 64-bit code")
     if low in _FAR_BYTES and (far := _FAR.fullmatch(rest)) and not _SEGMENTED.fullmatch(far[2]):
         return _far_branch(low, far, scope)
+    if low in _TABLES and scope.mode is Mode.PROTECTED:
+        operand = parse_operand(rest, replace(scope, mode=Mode.LONG))
+        return f".code64\n{low} {_WIDE.sub('r', operand.text)}\n.code32", None
     size = None
     if distance := _DISTANCE.match(rest):
         size = 2 if distance.group(1).lower() == "short" else None
@@ -80,8 +86,6 @@ def _spelled(
     name: str, operands: Sequence[Operand], mode: Mode, size: int | None
 ) -> tuple[str, int | None]:
     text = ", ".join(operand.text for operand in operands)
-    if name in _TABLES and mode is Mode.PROTECTED:
-        return f".code64\n{name} {_WIDE.sub('r', text)}\n.code32", size
     return f"{_SPELLINGS.get((name, mode), name)} {text}".strip(), size
 
 
@@ -150,13 +154,13 @@ def check_translated(text: str) -> None:
     """Check an instruction in which addresses have been replaced by numbers.
 
     Raises:
-        ExpressionError: an immediate does not fit.
+        ExpressionError: an immediate or a displacement does not fit.
     """
     name, _, rest = text.partition(" ")
-    if name in _WITH_IMMEDIATE:
-        scope = Scope(Mode.PROTECTED, {}, _no_name)
-        check_immediate(name, [parse_operand(part, scope) for part in split_operands(rest)])
+    if not name.startswith(".") and name not in _PREFIXES:
+        check_immediate(name, [_parse_again(part) for part in split_operands(rest)])
 
 
-def _no_name(value: Expression) -> str:
-    raise AssertionError(value)
+def _parse_again(part: str) -> Operand:
+    mode = Mode.LONG if NO_REGISTER in part else Mode.PROTECTED
+    return parse_operand(part.replace(f"{NO_REGISTER} + ", ""), Scope(mode, {}, str))

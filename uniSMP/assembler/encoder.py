@@ -82,14 +82,21 @@ def text_of(item: Item, pad: int, late: Mapping[str, int]) -> str:
         case Align():
             return item.text
         case Pad():
-            width, value = len(item.unit), int.from_bytes(item.unit, "little")
-            return f".fill {pad},{width},{value}" if pad else ""
+            return _space(item.unit, pad)
         case Define():
             return (
                 "" if item.name in late else f".set {keystone_name(item.name)},{render(item.value)}"
             )
         case ModeSwitch():
             return f".code{int(item.mode)}"
+
+
+def _space(unit: bytes, count: int) -> str:
+    if count == 0:
+        return ""
+    if len(set(unit)) == 1:
+        return f".fill {count * len(unit)},1,{unit[0]}"
+    return f".byte {','.join(map(str, unit * count))}"
 
 
 def assemble_text(text: str, origin: int) -> bytes:

@@ -53,7 +53,7 @@ class Includes:
         beside = self._open[-1].parent if self._open else Path()
         places = (beside, *self._paths)
         for place in places:
-            if (place / name).is_file():
+            if _is_file(place / name):
                 return place / name
         looked = ", ".join(str(place) for place in places)
         raise by.error(f"file `{name}` not found in {looked}")
@@ -61,3 +61,10 @@ class Includes:
     def _enter(self, path: Path) -> None:
         self._seen[path.resolve()] = None
         self._open.append(path.resolve())
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:
+        return False

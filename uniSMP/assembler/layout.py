@@ -145,5 +145,6 @@ def _check_item(item: Item, size: int, pad: int, late: Mapping[str, int]) -> Non
             raise ExpressionError(f"takes {size} bytes instead of {expected}")
         case Pad(unit=unit):
             check_count(pad, len(unit))
+            assert size == pad * len(unit), "a space has the size it was given"
         case _:
             pass

@@ -253,9 +253,15 @@ class Lowering:
     def _incbin(self, rest: str, where: SourceLine) -> None:
         parts = _required(rest, 1, 3)
         path = self.includes.find(decode_string(parts[0]).decode(errors="replace"), where)
-        skip, *count = (self._constant(part) for part in (*parts[1:], *("0",)[len(parts) - 1 :]))
-        data = path.read_bytes()[skip:]
-        self._bytes(data[: count[0]] if count else data, where)
+        limits = [self._constant(part) for part in parts[1:]]
+        if any(limit < 0 for limit in limits):
+            raise ExpressionError("a negative offset or size")
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise ExpressionError(f"cannot read {path}: {error.strerror}") from error
+        data = data[limits[0] :] if limits else data
+        self._bytes(data[: limits[1]] if len(limits) > 1 else data, where)
 
 
 def check_count(count: int, unit_bytes: int) -> None:

@@ -7,7 +7,7 @@ is no node: word 0 is the frame number of the next metadata page (0 = last), wor
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from struct import Struct, error
+from struct import Struct
 from typing import NamedTuple
 
 from uniSMP.errors import ConfigError, UniSMPError
@@ -97,9 +97,12 @@ def read_managed(read: Reader, symbols: Mapping[str, int]) -> tuple[range, ...]:
 def read_page(read: Reader, frame: int) -> tuple[NodeWords, ...] | None:
     """Return the 256 slots of the metadata page in `frame`, or None when it cannot be read."""
     try:
-        return tuple(map(NodeWords._make, NODE.iter_unpack(read(frame * FRAME_BYTES, FRAME_BYTES))))
-    except (UniSMPError, error):
+        raw = read(frame * FRAME_BYTES, FRAME_BYTES)
+    except UniSMPError:
         return None
+    if len(raw) != FRAME_BYTES:
+        return None
+    return tuple(map(NodeWords._make, NODE.iter_unpack(raw)))
 
 
 def encode(lists: PmmLists) -> tuple[dict[int, bytes], dict[str, int]]:
@@ -126,7 +129,7 @@ def encode(lists: PmmLists) -> tuple[dict[int, bytes], dict[str, int]]:
     words = {FIRST_PAGE_SYMBOL: lists.metadata_frames[0]}
     heads = (FREE_HEAD_SYMBOL, ALLOCATED_HEAD_SYMBOL, NEXT_HEAD_SYMBOL)
     for symbol, nodes in zip(heads, all_lists, strict=True):
-        words[symbol] = nodes[0].index if nodes else 0
+        words[symbol] = nodes[0].node_index if nodes else 0
     return pages, words
 
 

@@ -6,6 +6,8 @@ lacks, gets wrong, or cannot know the machine's answer to: they are emulated by
 `uniSMP.core.instructions`, and the block runs only up to the first of them.
 """
 
+from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -59,6 +61,56 @@ _CHECKED_WRITES = ("cr0", "cr4", "cr8", "dr")
 _CHECKED_READS = ("cr8", "dr")
 """MOV to or from these is checked or emulated."""
 _MAPPING_MNEMONICS = frozenset({"invlpg", "lmsw", "ljmp", "lcall", "retf", "retfq"})
+_LOCKABLE = frozenset(
+    [
+        "adc",
+        "add",
+        "and",
+        "btc",
+        "btr",
+        "bts",
+        "cmpxchg",
+        "cmpxchg16b",
+        "cmpxchg8b",
+        "dec",
+        "inc",
+        "neg",
+        "not",
+        "or",
+        "sbb",
+        "sub",
+        "xadd",
+        "xchg",
+        "xor",
+    ]
+)
+_VEX_GENERAL = frozenset(
+    [
+        "andn",
+        "bextr",
+        "blsi",
+        "blsmsk",
+        "blsr",
+        "bzhi",
+        "mulx",
+        "pdep",
+        "pext",
+        "rorx",
+        "sarx",
+        "shlx",
+        "shrx",
+    ]
+)
+"""VEX-encoded instructions on general registers (BMI1, BMI2)."""
+_NOT_VEX = frozenset({"verr", "verw"})
+_LONG_BITS = 64
+_PREFIXES = frozenset(b"\x66\x67\xf2\xf3\xf0\x2e\x36\x3e\x26\x64\x65")
+_REX = frozenset(range(0x40, 0x50))
+_LOCK = 0xF0
+_XOP_OR_POP = 0x8F
+_VEX_OR_LOAD = frozenset({0x62, 0xC4, 0xC5})
+"""EVEX or BOUND, VEX or LES and LDS."""
+_REGISTER_FORM = 0xC0
 _IRET = frozenset({"iret", "iretd", "iretq"})
 
 _CAPSTONE_MODES = {
@@ -113,6 +165,10 @@ class Block:
         except ValueError:
             return None
 
+    def nearest_index(self, linear: int) -> int:
+        """Return the index of the instruction that contains `linear`, or of the one closest."""
+        return max(0, bisect_right(self.layout.offsets, linear - self.address) - 1)
+
     def size_of(self, index: int) -> int:
         """Return the size in bytes of instruction `index`."""
         offsets = self.layout.offsets
@@ -130,6 +186,34 @@ def is_sensitive(mnemonic: str, operands: str) -> bool:
     return target.startswith(_CHECKED_WRITES) or source.startswith(_CHECKED_READS)
 
 
+def is_undefined(mnemonic: str, operands: str, prefixes: Sequence[str]) -> bool:
+    """Return whether an instruction is #UD on this processor, though the engine would run it.
+
+    The engine knows VEX encodings that CPUID does not advertise, and ignores a LOCK prefix where it
+    is not allowed (SDM volume 2A, "LOCK").
+    """
+    if mnemonic in _VEX_GENERAL or (mnemonic.startswith("v") and mnemonic not in _NOT_VEX):
+        return True
+    if "lock" not in prefixes:
+        return False
+    return mnemonic not in _LOCKABLE or "[" not in operands.partition(",")[0]
+
+
+def is_undefined_encoding(code: bytes, bits: int) -> bool:
+    """Return whether bytes that Capstone cannot decode are #UD whatever the engine makes of them.
+
+    These are a misplaced LOCK, and VEX, EVEX and XOP encodings.
+    """
+    prefix_bytes = _PREFIXES | _REX if bits == _LONG_BITS else _PREFIXES
+    size = next((i for i, byte in enumerate(code) if byte not in prefix_bytes), len(code))
+    opcode, operand = (code[size:] + b"\0\0")[:2]
+    if _LOCK in code[:size]:
+        return True
+    if opcode == _XOP_OR_POP:
+        return bool(operand & 0x38)
+    return opcode in _VEX_OR_LOAD and (bits == _LONG_BITS or operand >= _REGISTER_FORM)
+
+
 @lru_cache(maxsize=1 << 16)
 def decode_instruction(code: bytes, bits: int) -> Instruction | None:
     """Decode the first instruction of `code`, or return None where there is no valid one."""
@@ -143,20 +227,24 @@ def decode_instruction(code: bytes, bits: int) -> Instruction | None:
 def lay_out(code: bytes, bits: int) -> Layout:
     """Find the instruction boundaries of a block's bytes.
 
-    What Capstone cannot decode at the end counts as one instruction: the engine ends a block at the
-    first invalid one.
+    What Capstone cannot decode at the end counts as one sensitive instruction, so that the core looks
+    at it before the engine does.
     """
     offsets: list[int] = []
     safe: int | None = None
     end = 0
     name = operands = ""
     for offset, size, mnemonic, operand_text in _DECODERS[bits].disasm_lite(code, 0):
-        name, operands = mnemonic.rsplit(" ", 1)[-1], operand_text
-        if safe is None and is_sensitive(name, operands):
+        *prefixes, name = mnemonic.split()
+        operands = operand_text
+        if safe is None and (
+            is_sensitive(name, operands) or is_undefined(name, operands, prefixes)
+        ):
             safe = len(offsets)
         offsets.append(offset)
         end = offset + size
     if end < len(code):
+        safe = len(offsets) if safe is None else safe
         offsets.append(end)
         name = operands = ""
     if safe is None:

@@ -16,7 +16,12 @@ from uniSMP.core import native
 from uniSMP.core import native_state as ns
 from uniSMP.core import reset as states
 from uniSMP.core.block_store import BlockStore
-from uniSMP.core.blocks import LONGEST_INSTRUCTION_BYTES, Instruction, decode_instruction
+from uniSMP.core.blocks import (
+    LONGEST_INSTRUCTION_BYTES,
+    Instruction,
+    decode_instruction,
+    is_undefined_encoding,
+)
 from uniSMP.core.delivery import Delivery, Event, Kind, exception
 from uniSMP.core.engine import FETCH_ERRORS, Engine
 from uniSMP.core.guest_memory import GuestMemory
@@ -280,9 +285,9 @@ class Core:
 
     def _after_sensitive(self) -> Stop | None:
         linear, instruction = self._current_instruction()
-        if instruction is None:
-            return self._deliver(Event(Vector.UD, Kind.EXCEPTION))
         context = self._context
+        if instruction is None:
+            return self._undecodable(linear)
         if instruction.mnemonic in ("int1", "icebp"):
             self.blocks.charge_one(linear, instruction.size_bytes)
             return_rip = self._next_rip(instruction)
@@ -298,6 +303,13 @@ class Core:
             context.rip = self._next_rip(instruction)
         context.clear_shadow()
         return self._after_emulated()
+
+    def _undecodable(self, linear: int) -> Stop | None:
+        """Let the engine try what Capstone does not know, unless it is undefined for certain."""
+        code = self.memory.fetch(linear, LONGEST_INSTRUCTION_BYTES)
+        if not code or is_undefined_encoding(code, self._context.bits):
+            return self._deliver(Event(Vector.UD, Kind.EXCEPTION))
+        return self._step(linear, len(code))
 
     def _next_rip(self, instruction: Instruction) -> int:
         context = self._context
@@ -338,10 +350,9 @@ class Core:
         """Answer the device accesses of one instruction, then let the engine execute it."""
         linear = self._context.linear_rip
         block = self.blocks.current()
-        index = None if block is None else block.index_of(linear)
-        if block is None or index is None:
+        if block is None:
             raise InternalError(f"core {self.core_id}: device access outside a block, {linear:#x}")
-        size = block.size_of(index)
+        size = block.size_of(block.nearest_index(linear))
         self._refund(linear)
         state = self._state
         state[ns.MMIO_KNOWN] = 0

@@ -46,6 +46,8 @@ FETCH_ERRORS = frozenset(
 )
 """Results of a run that mean: no code can be fetched there."""
 RESET_ADDRESS = 0xFFFF_FFF0
+_CPU_MODEL = x86.UC_CPU_X86_BROADWELL
+"""The first Intel model with SMAP: where a model lacks it, MOV CR4 drops the bit in silence."""
 _checked: list[bool] = []
 
 
@@ -98,6 +100,7 @@ class Engine:
         check_build()
         self._engine = unicorn.Uc(unicorn.UC_ARCH_X86, unicorn.UC_MODE_64)
         self._handle = _handle_of(self._engine)
+        self._engine.ctl_set_cpu_model(_CPU_MODEL)
         # No address ends a run. The first call also makes the library set up the CPU.
         self._engine.ctl_exits_enabled(True)  # noqa: FBT003 - the library's signature
         self._engine.ctl_set_exits([])

@@ -6,7 +6,10 @@ Source: Intel 82093AA I/O Advanced Programmable Interrupt Controller datasheet (
 A level-triggered message sets remote IRR when it is sent and is repeated after its EOI while the
 pin stays asserted. Only fixed and lowest-priority entries can be level-triggered; the other
 delivery modes are edge-triggered as programmed or not. Edges on a masked pin are lost. An entry
-that becomes edge-triggered loses its remote IRR. Pins are electrical levels, low after power-on.
+that becomes edge-triggered loses its remote IRR.
+
+High means asserted: every wire of this machine has the polarity that the guest programs, so that a
+pin nobody drives stays quiet as an active-low entry too. The polarity bit is only kept.
 
 An access that is not a doubleword: reads see its bytes, a write to IOREGSEL selects by the low
 byte, any other write does nothing.
@@ -60,7 +63,7 @@ class IoApicState:
         identification: APIC ID register.
         arbitration: arbitration ID register, loaded with every write of the APIC ID.
         redirection: the 64-bit redirection entries, by pin.
-        levels: electrical levels of the pins.
+        levels: whether each pin is asserted.
     """
 
     select: int = 0
@@ -115,8 +118,7 @@ class IoApic:
         entry = self.state.redirection[pin]
         if _is_level(entry):
             return self._request_level(pin)
-        was_active = entry_bits.is_active(entry, is_high=was_high)
-        is_edge = entry_bits.is_active(entry, is_high=is_high) and not was_active
+        is_edge = is_high and not was_high
         return _messages(entry) if is_edge and not entry & entry_bits.MASKED else ()
 
     def end_of_interrupt(self, vector: int) -> Messages:
@@ -164,8 +166,7 @@ class IoApic:
         """Send a level-triggered pin's interrupt if it is asserted and has seen its EOI."""
         entry = self.state.redirection[pin]
         is_held_back = entry & (entry_bits.MASKED | entry_bits.REMOTE_IRR)
-        is_asserted = entry_bits.is_active(entry, is_high=self.state.levels[pin])
-        if is_held_back or not is_asserted or not _is_level(entry):
+        if is_held_back or not self.state.levels[pin] or not _is_level(entry):
             return ()
         self.state.redirection[pin] = entry | entry_bits.REMOTE_IRR
         return _messages(entry)

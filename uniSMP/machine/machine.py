@@ -187,6 +187,8 @@ class Machine:
     ) -> RunResult:
         """Run until the guest ends, cannot go on, or a limit is reached; can be called again.
 
+        A guest that ended (FINISHED, GUEST_FAILED, TRIPLE_FAULT) stays as it is.
+
         Args:
             schedule: who runs next, for how long; round robin with 10,000 instructions by default.
             max_instructions: most instructions that this call retires on all cores together.

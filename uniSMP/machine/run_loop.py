@@ -40,6 +40,8 @@ from uniSMP.machine.outcome import Ending, Outcome
 from uniSMP.machine.virtual_clock import VirtualClock
 from uniSMP.schedule.policy import Schedule
 
+_FINAL = frozenset({Outcome.FINISHED, Outcome.GUEST_FAILED, Outcome.TRIPLE_FAULT})
+"""Outcomes after which the machine does not go on."""
 _LONGEST_RUN_INSTRUCTIONS = 1_000_000
 """So often, at least, the host is asked whether to go on."""
 _MOST_IDLE_EVENTS = 100_000
@@ -103,6 +105,8 @@ class RunLoop:
         on_blocks: BlockObserver | None,
     ) -> Ending:
         """Run until something ends it; see `Machine.run`."""
+        if self._ending is not None and self._ending.outcome in _FINAL:
+            return self._ending
         self._watch_blocks(on_blocks)
         self._ending = None
         self._on_console = on_console
