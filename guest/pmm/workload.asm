@@ -8,7 +8,7 @@
 .set TICK_MICROSECONDS, 100
 .set IPI_INTERVAL_MASK, 15              ; one IPI every 16 iterations
 .set HOLD_LIMIT, 4                      ; ranges a core holds at once
-.set LINE_BYTES, 64                     ; the pattern marks each cache line of a page
+.set LINE_BYTES, 64                     ; pages are filled and checked a cache line at a time
 
 ; A core's own words, from CORE_PROGRAM on.
 .set CORE_ALLOCS, 0x80
@@ -212,7 +212,7 @@ work_failed:
     mov eax, 1
     ret
 
-; range_fill - marks pages: each line holds the pattern xor its own address.
+; range_fill - fills pages: each word of a line holds the pattern xor the line's address.
 ; In: rdi = address, rsi = pages, rdx = pattern. Out: none. Clobbers: rax rsi rdi. Lock: none.
 ; IF: any.
 range_fill:
@@ -221,7 +221,9 @@ range_fill:
 range_fill_line:
     mov rax, rdx
     xor rax, rdi
-    mov [rdi], rax
+.irp offset, 0, 8, 16, 24, 32, 40, 48, 56
+    mov [rdi + \offset], rax
+.endr
     add rdi, LINE_BYTES
     cmp rdi, rsi
     jb range_fill_line
@@ -234,10 +236,12 @@ range_check:
     shl rsi, 12
     add rsi, rdi
 range_check_line:
-    mov rax, [rdi]
+    mov rax, rdx
     xor rax, rdi
-    cmp rax, rdx
+.irp offset, 0, 8, 16, 24, 32, 40, 48, 56
+    cmp rax, [rdi + \offset]
     jne range_check_wrong
+.endr
     add rdi, LINE_BYTES
     cmp rdi, rsi
     jb range_check_line
@@ -247,14 +251,16 @@ range_check_wrong:
     mov eax, 1
     ret
 
-; range_poison - overwrites every line of pages with what no pattern is.
+; range_poison - overwrites every word of pages with what no pattern is.
 ; In: rdi = address, rsi = pages. Out: none. Clobbers: rax rsi rdi. Lock: none. IF: any.
 range_poison:
     shl rsi, 12
     add rsi, rdi
     mov rax, 0xDEADBEEFDEADBEEF
 range_poison_line:
-    mov [rdi], rax
+.irp offset, 0, 8, 16, 24, 32, 40, 48, 56
+    mov [rdi + \offset], rax
+.endr
     add rdi, LINE_BYTES
     cmp rdi, rsi
     jb range_poison_line

@@ -26,7 +26,8 @@ from uniSMP.assembler.statements import (
 _FIRST_WORD = re.compile(rf"(?:(?:{NAME}|[0-9]+)\s*:\s*)*([\w.$]+)(.*)")
 _PARAMETER = re.compile(r"(\w+)(?::(req|vararg))?(?:\s*=\s*(.*))?")
 _KEYWORD = re.compile(r"(\w+)\s*=(?!=)\s*(.*)")
-_USE = re.compile(r"\\(?:(@)|(\(\))|(\w+))")
+_SEPARATOR = "\\()"
+_USE = re.compile(r"\\(?:(@)|(\w+))(?:\\\(\))?")
 _CLOSERS = {".macro": ".endm", ".rept": ".endr", ".irp": ".endr", ".irpc": ".endr"}
 _ENDS = {".endmacro": ".endm"}
 _CONDITIONS = (".if", ".ifeq", ".ifne", ".ifdef", ".ifndef", ".ifb", ".ifnb", ".ifc", ".ifnc")
@@ -102,6 +103,8 @@ class Expander:
             yield parse_statement(where.moved(labels.strip()))
 
     def _line(self, where: SourceLine) -> Iterator[Statement]:
+        if self.line_of is not None:
+            where = where.moved(where.text.replace(_SEPARATOR, ""))
         statement = parse_statement(where)
         self.count += 1
         if self.count > _MAX_STATEMENTS:
@@ -278,9 +281,7 @@ def _substituted(
     def value(match: re.Match[str]) -> str:
         if match.group(1):
             return match.group() if number is None else str(number)
-        if match.group(2):
-            return match.group() if number is None else ""
-        return arguments.get(match.group(3), match.group())
+        return arguments.get(match.group(2), match.group())
 
     return [line.moved(_USE.sub(value, line.text)) for line in body]
 

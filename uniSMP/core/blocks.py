@@ -35,6 +35,8 @@ SENSITIVE = frozenset(
         "clzero",
         "syscall",
         "sysenter",
+        "sysret",
+        "sysretq",
         "int1",
         "icebp",
         "in",
@@ -227,8 +229,8 @@ def decode_instruction(code: bytes, bits: int) -> Instruction | None:
 def lay_out(code: bytes, bits: int) -> Layout:
     """Find the instruction boundaries of a block's bytes.
 
-    What Capstone cannot decode at the end counts as one sensitive instruction, so that the core looks
-    at it before the engine does.
+    What Capstone cannot decode at the end counts as one sensitive instruction, so that the core
+    looks at it before the engine does.
     """
     offsets: list[int] = []
     safe: int | None = None

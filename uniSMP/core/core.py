@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from uniSMP.arch.exceptions import Fault, Vector
-from uniSMP.arch.flags import Dr6, Rflags
+from uniSMP.arch.flags import Cr4, Dr6, Efer, Rflags
+from uniSMP.arch.paging import ERROR_FETCH, PAGE_BYTES
 from uniSMP.core import context as cx
 from uniSMP.core import native
 from uniSMP.core import native_state as ns
@@ -20,6 +21,8 @@ from uniSMP.core.blocks import (
     LONGEST_INSTRUCTION_BYTES,
     Instruction,
     decode_instruction,
+    is_sensitive,
+    is_undefined,
     is_undefined_encoding,
 )
 from uniSMP.core.delivery import Delivery, Event, Kind, exception
@@ -38,6 +41,9 @@ _BS = int(Dr6.BS)
 _DR6 = cx.DR + 8 * 6
 _EXCEPTIONS_IN_A_ROW = 10_000
 _A20 = 1 << 20
+_NXE = int(Efer.NXE)
+_SMEP = int(Cr4.SMEP)
+_PAGE_MASK = PAGE_BYTES - 1
 
 
 class Stop(Enum):
@@ -220,7 +226,10 @@ class Core:
         state = self._state
         if state[ns.ENGINE_ERROR]:
             return self._after_engine_error()
-        stop = self._handlers[reason]()
+        if reason == ns.STOPPED_EXCEPTION and self._is_fault_ahead():
+            stop = self._before_fault_ahead()
+        else:
+            stop = self._handlers[reason]()
         self._forget_block()
         return stop
 
@@ -272,9 +281,15 @@ class Core:
         """Let the engine execute exactly the instruction at RIP, and handle what comes of it."""
         self.blocks.charge_one(linear, size)
         self._state[ns.REASON] = ns.STOPPED_HALT
-        reason = native.run_one(self._state)
+        return self._after_step(native.run_one(self._state))
+
+    def _after_step(self, reason: int) -> Stop | None:
+        """Handle what came of the execution of a single instruction."""
         if self._state[ns.ENGINE_ERROR]:
             return self._after_engine_error()
+        if reason == ns.STOPPED_EXCEPTION and self._is_fault_ahead():
+            self._context.set_double(cx.OLD_EXCEPTION, -1)  # met again from the next instruction
+            return None
         return self._handlers[reason]()
 
     def _current_instruction(self) -> tuple[int, Instruction | None]:
@@ -288,6 +303,10 @@ class Core:
         context = self._context
         if instruction is None:
             return self._undecodable(linear)
+        words = (instruction.mnemonic, instruction.operands)
+        if not (is_sensitive(*words) or is_undefined(*words, instruction.prefixes)):
+            # The engine raises #NM or #UD before it has read the whole instruction.
+            return self._step(linear, instruction.size_bytes)
         if instruction.mnemonic in ("int1", "icebp"):
             self.blocks.charge_one(linear, instruction.size_bytes)
             return_rip = self._next_rip(instruction)
@@ -325,6 +344,34 @@ class Core:
             if stop is not None:
                 return stop
         return Stop.ATTENTION if self._platform.has_attention else None
+
+    def _is_fault_ahead(self) -> bool:
+        """Return whether code behind the page of RIP gave a page fault.
+
+        The engine translates a block to its end before it executes any of it, and so meets a page
+        that cannot be fetched before it has executed the instructions in front of that page.
+        """
+        state, context = self._state, self._context
+        linear = context.linear_rip
+        if state[ns.VECTOR] != Vector.PF or context.quad(cx.CR2) != (linear | _PAGE_MASK) + 1:
+            return False
+        if context.quad(cx.EFER) & _NXE or context.quad(cx.CR4) & _SMEP:
+            return bool(context.double(cx.ERROR_CODE) & ERROR_FETCH)
+        block = self.blocks.current()
+        index = None if block is None else block.index_of(linear)
+        return index is None or index >= state[ns.CHARGED]
+
+    def _before_fault_ahead(self) -> Stop | None:
+        """Execute the next instruction alone; deliver the fault where it lies across both pages."""
+        state = self._state
+        if self._current_instruction()[1] is None:
+            return self._after_exception()
+        self._context.set_double(cx.OLD_EXCEPTION, -1)
+        if state[ns.REMAINING] <= 0:
+            return Stop.BUDGET
+        if state[ns.WATCH_INTERRUPTS] and self.accepts_interrupts:
+            return Stop.WINDOW
+        return self._after_sensitive()
 
     def _after_exception(self) -> Stop | None:
         state, context = self._state, self._context
@@ -364,9 +411,7 @@ class Core:
                 break
             self.blocks.refund(1)
         state[ns.MMIO_KNOWN] = 0
-        if state[ns.ENGINE_ERROR]:
-            return self._after_engine_error()
-        stop = self._handlers[reason]()
+        stop = self._after_step(reason)
         if stop is None and self._platform.has_attention:
             return Stop.ATTENTION
         return stop

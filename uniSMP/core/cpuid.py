@@ -110,6 +110,7 @@ def cpuid(leaf: int, subleaf: int, core_id: int, cores: int, *, has_apic: bool) 
 _MEGAHERTZ = TICKS_PER_SECOND // 1_000_000
 _FIXED: dict[int, Leaf] = {
     0: (_HIGHEST_BASIC, 0x756E_6547, 0x6C65_746E, 0x4965_6E69),
+    2: (0xFF01, 0, 0, 0),  # descriptor 0xFF: leaf 4 tells of the caches
     0x15: (1, 1, TICKS_PER_SECOND, 0),
     0x16: (_MEGAHERTZ, _MEGAHERTZ, _MEGAHERTZ, 0),
     0x4000_0000: (0x4000_0000, 0x5369_6E75, 0x6E75_504D, 0x504D_5369),

@@ -17,6 +17,7 @@ from uniSMP.core import context as cx
 from uniSMP.core.blocks import Instruction
 from uniSMP.core.cpuid import VALID_CR4
 from uniSMP.core.engine import Engine
+from uniSMP.core.guest_memory import is_canonical
 from uniSMP.core.msrs import ModelSpecificRegisters
 from uniSMP.core.platform import Platform
 from uniSMP.core.port_io import PortIo
@@ -36,9 +37,16 @@ _TSD, _PAE = int(Cr4.TSD), int(Cr4.PAE)
 _SCE, _LME = int(Efer.SCE), int(Efer.LME)
 _IF, _RF, _VM = int(Rflags.IF), int(Rflags.RF), int(Rflags.VM)
 _DR7_GENERAL_DETECT = 1 << 13
+_NARROW_DEBUG_REGISTERS = frozenset({"dr4", "dr5", "dr6", "dr7"})
 _CODE_LONG = 0x00A0_9B00
 _CODE_32 = 0x00C0_9B00
 _STACK = 0x00C0_9300
+_USER_CODE_LONG = 0x00A0_FB00
+_USER_CODE_32 = 0x00C0_FB00
+_USER_STACK = 0x00C0_F300
+_USER_LEVEL = 3
+_SYSRET_FLAGS = 0x3C_7FD7
+"""What SYSRET takes from R11: all but RF, VM and the reserved bits."""
 _LONG_BITS = 64
 
 
@@ -83,6 +91,8 @@ class Instructions:
             "mov": self._move,
             "syscall": self._syscall,
             "sysenter": self._sysenter,
+            "sysret": self._sysret,
+            "sysretq": self._sysret,
         }
 
     def execute(self, instruction: Instruction) -> Effect:
@@ -165,7 +175,7 @@ class Instructions:
             if not is_valid:
                 raise Fault(Vector.GP, 0)
             return Effect.NATIVE
-        return self._check_debug_move()
+        return self._check_debug_move(target, source)
 
     def _is_valid_cr0(self, value: int) -> bool:
         context = self._context
@@ -184,13 +194,16 @@ class Instructions:
             return False
         return not self._context.is_long_mode or bool(value & _PAE)
 
-    def _check_debug_move(self) -> Effect:
-        """Raise the general-detect #DB where DR7.GD guards the debug registers."""
+    def _check_debug_move(self, target: str, source: str) -> Effect:
+        """Raise #DB where DR7.GD guards the debug registers, #GP for bits DR6 and DR7 lack."""
         context = self._context
         if context.quad(cx.DR + 8 * 7) & _DR7_GENERAL_DETECT:
             context.set_quad(cx.DR + 8 * 7, context.quad(cx.DR + 8 * 7) & ~_DR7_GENERAL_DETECT)
             context.set_quad(cx.DR + 8 * 6, context.quad(cx.DR + 8 * 6) | Dr6.BD)
             raise Fault(Vector.DB)
+        is_wide = context.bits == _LONG_BITS and target in _NARROW_DEBUG_REGISTERS
+        if is_wide and context.register(_NUMBER[source]) >> 32:
+            raise Fault(Vector.GP, 0)
         return Effect.NATIVE
 
     def _syscall(self, instruction: Instruction) -> Effect:
@@ -204,6 +217,28 @@ class Instructions:
         context.rip = context.quad(cx.LSTAR)
         context.set_flags(flags & ~context.quad(cx.FMASK) & ~_RF)
         self._enter_level_0(context.quad(cx.STAR) >> 32 & 0xFFFC, _CODE_LONG)
+        return Effect.JUMP
+
+    def _sysret(self, instruction: Instruction) -> Effect:
+        """SYSRET: the engine checks neither the mode nor the address, and takes VM from R11."""
+        context = self._context
+        if context.bits != _LONG_BITS or not context.quad(cx.EFER) & _SCE:
+            raise Fault(Vector.UD)
+        self._require_level_0()
+        selector = context.quad(cx.STAR) >> 48
+        rip, code_flags = context.register(cx.RCX) & cx.MASK32, _USER_CODE_32
+        if instruction.mnemonic == "sysretq":
+            rip, code_flags = context.register(cx.RCX), _USER_CODE_LONG
+            selector += 16
+            if not is_canonical(rip):
+                raise Fault(Vector.GP, 0)
+        context.rip = rip
+        context.set_flags(context.register(cx.R11) & _SYSRET_FLAGS)
+        stack = (context.quad(cx.STAR) >> 48) + 8 & 0xFFFF | _USER_LEVEL
+        code = cx.Segment(selector & 0xFFFF | _USER_LEVEL, 0, cx.MASK32, code_flags)
+        context.set_segment(cx.CS, code)
+        context.set_segment(cx.SS, cx.Segment(stack, 0, cx.MASK32, _USER_STACK))
+        context.update_hflags()
         return Effect.JUMP
 
     def _sysenter(self, _instruction: Instruction) -> Effect:

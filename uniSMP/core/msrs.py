@@ -7,6 +7,7 @@ volume 2B, instructions RDMSR and WRMSR (an unknown register or a reserved bit i
 from uniSMP.arch.exceptions import Fault, Vector
 from uniSMP.arch.flags import Cr0, Efer
 from uniSMP.arch.msr import MTRR_VARIABLE, X2APIC, Msr
+from uniSMP.arch.paging import PHYSICAL_BITS
 from uniSMP.core import context as cx
 from uniSMP.core.cpuid import VALID_EFER
 from uniSMP.core.engine import Engine
@@ -38,21 +39,38 @@ _MTRR_FIXED = frozenset(
         *range(Msr.MTRR_FIX4K_C0000, Msr.MTRR_FIX4K_F8000 + 1),
     }
 )
-_READ_ONLY = {Msr.MTRRCAP: 0x508, Msr.PLATFORM_ID: 0, Msr.MCG_CAP: 0}
+_FEATURE_CONTROL_LOCKED = 1
+_READ_ONLY = {
+    Msr.MTRRCAP: 0x508,
+    Msr.PLATFORM_ID: 0,
+    Msr.MCG_CAP: 0,
+    Msr.FEATURE_CONTROL: _FEATURE_CONTROL_LOCKED,
+}
 _STORED = (
-    frozenset({Msr.MTRR_DEF_TYPE, Msr.MISC_ENABLE, Msr.BIOS_SIGN_ID, Msr.FEATURE_CONTROL})
+    frozenset({Msr.MTRR_DEF_TYPE, Msr.MISC_ENABLE, Msr.BIOS_SIGN_ID})
     | frozenset({Msr.DEBUGCTL, Msr.MCG_STATUS})
     | _MTRR_FIXED
     | frozenset(MTRR_VARIABLE)
 )
-_RESET = {Msr.MISC_ENABLE: 1, Msr.FEATURE_CONTROL: 1}
+_RESET = {Msr.MISC_ENABLE: 1}
 _MEMORY_TYPES = frozenset({0, 1, 4, 5, 6})
+_MTRR_BASE_RESERVED = 0xF00
+_MTRR_MASK_RESERVED = 0x7FF
 _PAT_TYPES = _MEMORY_TYPES | {7}
 PAT_RESET = 0x0007_0406_0007_0406
 
 
 def _bytes_of(value: int) -> list[int]:
     return list(value.to_bytes(8, "little"))
+
+
+def _is_bad_range(number: int, value: int) -> bool:
+    """Return whether half of a variable-range MTRR (base even, mask odd) has a reserved bit."""
+    if value >> PHYSICAL_BITS:
+        return True
+    if number & 1:
+        return bool(value & _MTRR_MASK_RESERVED)
+    return bool(value & _MTRR_BASE_RESERVED) or value & 0xFF not in _MEMORY_TYPES
 
 
 class ModelSpecificRegisters:
@@ -123,6 +141,7 @@ class ModelSpecificRegisters:
             or (number == Msr.MTRR_DEF_TYPE and value & ~0xCFF)
             or (number == Msr.MTRR_DEF_TYPE and value & 0xFF not in _MEMORY_TYPES)
             or (number == Msr.MCG_STATUS and value)
+            or (number in MTRR_VARIABLE and _is_bad_range(number, value))
         )
         if is_bad:
             raise Fault(Vector.GP, 0)

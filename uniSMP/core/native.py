@@ -24,6 +24,7 @@ from uniSMP.core.native_cache import is_cache_writable
 
 _CACHE = is_cache_writable(__file__)
 _IF = 1 << 9
+_NT = 1 << 14
 _ALL_STATE = ns.WORDS
 _TABLE_WORDS = ns.TABLE_ENTRIES * ns.ENTRY_WORDS
 NEXT_BLOCK_FLAGS = 24
@@ -194,8 +195,11 @@ def on_block(_engine: Any, address: int, size: int, data: Any) -> None:  # noqa:
             state[ns.EPOCH] += 1
         if (flags & ns.ENDS_IN_PAUSE) != 0 and state[ns.YIELD_ON_PAUSE] != 0:
             state[ns.STOP_NEXT] = ns.STOPPED_PAUSE
-        if (flags & ns.ENDS_IN_IRET) != 0 and state[ns.WATCH_IRET] != 0:
-            state[ns.STOP_NEXT] = ns.STOPPED_IRET
+        if (flags & ns.ENDS_IN_IRET) != 0:
+            if (np.int64(cpu[cx.EFLAGS >> 2]) & _NT) != 0:
+                state[ns.EPOCH] += 1  # back to another task, which may have another CR3
+            if state[ns.WATCH_IRET] != 0:
+                state[ns.STOP_NEXT] = ns.STOPPED_IRET
 
 
 @cfunc(types.void(types.voidptr, types.voidptr, types.voidptr, types.voidptr), cache=_CACHE)

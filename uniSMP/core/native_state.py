@@ -4,7 +4,7 @@ The state is an array of 64-bit integers. Positions are plain constants, because
 takes them as literals.
 """
 
-WORDS = 64
+WORDS = 296
 """Length of the array."""
 
 REMAINING = 0
@@ -62,7 +62,8 @@ WATCH_IRET = 32
 """Non-zero: stop after a block that ends in IRET (an NMI waits for the end of its handler)."""
 SCRATCH = 33
 ANSWERS = 40
-ANSWER_COUNT = 16
+ANSWER_COUNT = 256
+"""Answers to them; FXSAVE alone makes some sixty accesses, more where it is not aligned."""
 
 STOPPED_HALT = 0
 STOPPED_BUDGET = 1

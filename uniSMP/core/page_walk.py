@@ -30,8 +30,11 @@ _OUTSIDE = -1
 """What a read of an entry outside RAM gives: all ones."""
 _PAE_BIG_SHIFT = 21
 _HUGE_SHIFT = 30
-_PSE_RESERVED = 0x1F_E000
-"""Bits 20:13 of a 4 MiB entry: bits 39:32 of the address, and a reserved bit."""
+_PSE_RESERVED = 1 << 21
+"""Reserved bit of a 4 MiB entry (PSE-36)."""
+_PSE_HIGH_ADDRESS = 0x1F_E000
+"""Bits 20:13 of a 4 MiB entry: bits 39:32 of the address."""
+_PSE_HIGH_SHIFT = 32 - 13
 
 
 @njit(cache=is_cache_writable(__file__))
@@ -126,5 +129,7 @@ def walk(  # noqa: C901, PLR0911, PLR0912, PLR0913, PLR0915, PLR0917 - one walk,
             words[place >> 3] |= np.uint64(set_bits) << np.uint64(32 if place & 4 else 0)
     page = np.int64(1) << shift
     frame = entry & (paging.ADDRESS_MASK if pae else 0xFFFF_F000) & ~(page - 1)
+    if is_big and not pae:
+        frame |= (entry & _PSE_HIGH_ADDRESS) << _PSE_HIGH_SHIFT
     physical: int = frame | (linear & (page - 1))
     return physical

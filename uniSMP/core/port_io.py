@@ -23,6 +23,7 @@ _STRING_BYTES = {"b": 1, "w": 2, "d": 4}
 _BITMAP_POINTER = 0x66
 _TSS_32_BIT = 1 << 11
 _USER_LEVEL = 3
+_PAGE_MASK = paging.PAGE_BYTES - 1
 _SEGMENT_NAMES = {"es": cx.ES, "cs": cx.CS, "ss": cx.SS, "ds": cx.DS, "fs": cx.FS, "gs": cx.GS}
 _INDEX_MASKS = {"di": 0xFFFF, "si": 0xFFFF, "edi": cx.MASK32, "esi": cx.MASK32}
 
@@ -81,8 +82,11 @@ class PortIo:
         linear = self._linear(operand.segment, offset, size_bytes)
         access = paging.ERROR_USER if self._context.cpl == _USER_LEVEL else 0
         if is_input:
-            # The page must be writable before the device is read: a read may pop a FIFO.
+            # The pages must be writable before the device is read: a read may pop a FIFO.
             self._memory.translate(linear, access | paging.ERROR_WRITE)
+            if linear & _PAGE_MASK > paging.PAGE_BYTES - size_bytes:
+                last = (linear + size_bytes - 1) & cx.MASK64
+                self._memory.translate(last, access | paging.ERROR_WRITE)
             value = self._platform.read_port(port, size_bytes) & ((1 << 8 * size_bytes) - 1)
             self._memory.write(linear, value.to_bytes(size_bytes, "little"), access)
         else:

@@ -9,7 +9,9 @@ from uniSMP.core import context as cx
 from uniSMP.core.cpuid import SIGNATURE
 from uniSMP.core.engine import Engine
 
-_CR0_RESET = 0x6000_0010
+_CR0_ET = 0x10
+_CR0_CACHE = 0x6000_0000
+"""CD and NW: set by a reset, kept by INIT."""
 _REAL_CODE = 0x9B00
 _REAL_DATA = 0x9300
 _LDT_FLAGS = 0x8200
@@ -46,7 +48,8 @@ def reset(engine: Engine, *, keeps_fpu: bool = False) -> None:
     context.set_table(cx.IDT, cx.Segment(0, 0, 0xFFFF, 0))
     for number, value in ((0, 0), (1, 0), (2, 0), (3, 0), (6, _DR6_RESET), (7, _DR7_RESET)):
         context.set_quad(cx.DR + 8 * number, value)
-    _set_control(engine, _CR0_RESET, 0, 0)
+    cache_bits = context.quad(cx.CR0) & _CR0_CACHE if keeps_fpu else _CR0_CACHE
+    _set_control(engine, _CR0_ET | cache_bits, 0, 0)
     context.set_quad(cx.CR2, 0)
     context.set_quad(cx.CR3, 0)
     if not keeps_fpu:
@@ -83,7 +86,7 @@ def multiboot(engine: Engine, entry: int, information: int) -> None:
     """
     context = engine.context
     _set_flat(engine, _FLAT_CODE_32)
-    _set_control(engine, _CR0_RESET & ~0x6000_0000 | 1, 0, 0)
+    _set_control(engine, _CR0_ET | 1, 0, 0)
     context.set_register(cx.RAX, _MULTIBOOT_MAGIC)
     context.set_register(cx.RBX, information)
     context.set_register(cx.RDX, 0)

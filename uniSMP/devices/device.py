@@ -11,7 +11,7 @@ class Device(Protocol):
 
     `offset` counts from the start of the range. The bus splits accesses wider than
     `widest_access_bytes` into pieces of that width, lowest address first. A read is a query: it
-    changes nothing, so that a debugger may look; what a guest's read causes is done by `after_read`.
+    changes nothing, so that a debugger may look; `after_read` does what a guest's read causes.
     """
 
     widest_access_bytes: int
@@ -30,8 +30,8 @@ class Device(Protocol):
 class TimedDevice(Device, Protocol):
     """A device whose state moves with virtual time (absolute, in TSC ticks since power-on).
 
-    The machine calls `advance(now)` at the exact tick of `deadline_ticks()`, and before each access,
-    so that `read` may use the time of the last `advance`.
+    The machine calls `advance(now)` at the tick of `deadline_ticks()`, and before each access, so
+    that `read` may use the time of the last `advance`.
     """
 
     def advance(self, now_ticks: int) -> Messages:

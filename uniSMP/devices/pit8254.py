@@ -25,10 +25,6 @@ PORTS = 4
 IRQ = 0
 """Interrupt line that OUT of counter 0 drives."""
 
-SPEAKER_CHANNEL = 2
-"""Counter whose gate and output are at port 0x61."""
-
-_COUNTERS = 3
 _MOST_CHANGES_TOLD = 3
 _CONTROL_OFFSET = 3
 _FLOATING_BUS = 0xFF
@@ -306,15 +302,13 @@ def _to_bcd(value: int) -> int:
     return sum(value // 10**digit % 10 << 4 * digit for digit in range(4))
 
 
-def _initial_counters() -> list[CounterState]:
-    return [CounterState(is_gate_high=channel != SPEAKER_CHANNEL) for channel in range(_COUNTERS)]
-
-
 @dataclass(slots=True)
 class PitState:
     """Registers of the three counters, and the clock pulses passed at the last `advance`."""
 
-    counters: list[CounterState] = field(default_factory=_initial_counters)
+    counters: list[CounterState] = field(
+        default_factory=lambda: [CounterState(), CounterState(), CounterState(is_gate_high=False)]
+    )
     now_clock: int = 0
 
 
