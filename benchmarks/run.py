@@ -201,6 +201,7 @@ def guest_cost(source: str, cores: int, count: int) -> float:
 
 
 def interrupt_guest(body: str, handler: str = "") -> str:
+    """Return a guest that runs `body` COUNT times, with `handler` behind vector 0x40."""
     return INTERRUPT_GUEST.replace("BODY", body).replace("HANDLER", handler)
 
 
@@ -256,10 +257,12 @@ def print_peak(cores: int) -> None:
 
 
 def median(measure: Callable[[], float]) -> float:
+    """Return the median of a few rounds."""
     return statistics.median(measure() for _ in range(_ROUNDS))
 
 
 def cost_entry(name: str, value: float, unit: str, most: float | None = None) -> Entry:
+    """Return the row of a cost, with the most it should be."""
     return Entry(
         name,
         value,

@@ -42,6 +42,7 @@ class BlockStore:
         self._blocks: list[Block] = []
         self._log: npt.NDArray[np.int64] = np.zeros((0, 2), dtype=np.int64)
         self._on_log_full: Callable[[], None] = self._drop_log
+        self._singles: dict[tuple[int, int], int] = {}
         self._numbers: dict[tuple[int, bytes, int], int] = {}
 
     def _drop_log(self) -> None:
@@ -94,9 +95,23 @@ class BlockStore:
 
     def charge_one(self, linear: int, size: int) -> None:
         """Charge the single instruction at `linear`, which is executed outside its block."""
-        state = self._state
         code = self._memory.fetch(linear, size)
-        number = self._intern(linear, code, self._engine.context.bits)
+        self.charge_single(self._intern(linear, code, self._engine.context.bits))
+
+    def single(self, number: int, index: int) -> int:
+        """Return the number of the block made of instruction `index` of block `number` alone."""
+        single = self._singles.get((number, index))
+        if single is None:
+            block = self._blocks[number]
+            start = block.layout.offsets[index]
+            code = block.code[start : start + block.size_of(index)]
+            single = self._intern(block.address + start & cx.MASK64, code, block.bits)
+            self._singles[number, index] = single
+        return single
+
+    def charge_single(self, number: int) -> None:
+        """Charge the block of one instruction that `single` returned."""
+        state = self._state
         state[ns.BLOCK] = number
         state[ns.CHARGED] = 1
         state[ns.REMAINING] -= 1

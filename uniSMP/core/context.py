@@ -201,8 +201,11 @@ class Context:
         )
 
     def set_flags(self, value: int) -> None:
-        """Set RFLAGS as a whole, the lazily kept status flags included."""
-        self.set_quad(EFLAGS, value & ~(STATUS_FLAGS | _DF) | 2)
+        """Set RFLAGS as a whole, the lazily kept status flags included.
+
+        The engine takes them from EFLAGS when a run begins, and from CC_SRC when they are read.
+        """
+        self.set_quad(EFLAGS, value | 2)
         self.set_quad(CC_SRC, value & STATUS_FLAGS)
         self.set_quad(CC_DST, 0)
         self.set_double(CC_OP, CC_OP_EFLAGS)
@@ -242,6 +245,12 @@ class Context:
     def clear_shadow(self) -> None:
         """End the interrupt shadow (an instruction was executed or an event delivered)."""
         self.set_double(HFLAGS, self.double(HFLAGS) & ~HF_INHIBIT_IRQ)
+
+    @property
+    def a20_mask(self) -> int:
+        """Mask of the physical address bits that come through."""
+        mask = self.double(A20_MASK)
+        return mask | MASK64 & ~MASK32
 
     @property
     def is_nmi_blocked(self) -> bool:

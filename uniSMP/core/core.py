@@ -38,6 +38,8 @@ from uniSMP.errors import InternalError
 _TF = int(Rflags.TF)
 _IF = int(Rflags.IF)
 _BS = int(Dr6.BS)
+_DB = int(Vector.DB)
+_PF = int(Vector.PF)
 _DR6 = cx.DR + 8 * 6
 _EXCEPTIONS_IN_A_ROW = 10_000
 _A20 = 1 << 20
@@ -185,8 +187,8 @@ class Core:
 
     def set_a20(self, *, is_enabled: bool) -> None:
         """Let address line 20 through, or hold it at 0."""
-        mask = cx.MASK64 if is_enabled else cx.MASK64 & ~_A20
-        self._context.set_quad(cx.A20_MASK, mask)
+        mask = cx.MASK32 if is_enabled else cx.MASK32 & ~_A20
+        self._context.set_double(cx.A20_MASK, mask)
         self.engine.flush_tlb()
 
     # -- running -----------------------------------------------------------------------------
@@ -353,7 +355,9 @@ class Core:
         """
         state, context = self._state, self._context
         linear = context.linear_rip
-        if state[ns.VECTOR] != Vector.PF or context.quad(cx.CR2) != (linear | _PAGE_MASK) + 1:
+        if state[ns.VECTOR] != _PF or context.double(cx.IS_SOFTWARE_INTERRUPT):
+            return False
+        if context.quad(cx.CR2) != (linear | _PAGE_MASK) + 1:
             return False
         if context.quad(cx.EFER) & _NXE or context.quad(cx.CR4) & _SMEP:
             return bool(context.double(cx.ERROR_CODE) & ERROR_FETCH)
@@ -383,8 +387,9 @@ class Core:
                 last = block.address + block.layout.offsets[int(state[ns.CHARGED]) - 1]
                 context.rip = last - context.segment(cx.CS).base
             return self._deliver(Event(vector, Kind.SOFTWARE, None, return_rip))
-        is_single_step = vector == Vector.DB and context.quad(_DR6) & _BS
-        if not is_single_step:
+        # BS stays set until the guest clears it, so it does not tell alone.
+        is_stepping = context.quad(_DR6) & _BS and context.double(cx.EFLAGS) & _TF
+        if not (vector == _DB and is_stepping):
             self._refund(context.linear_rip)
         code = context.double(cx.ERROR_CODE)
         return self._deliver(exception(vector, code, is_protected=context.is_protected))
@@ -399,13 +404,13 @@ class Core:
         block = self.blocks.current()
         if block is None:
             raise InternalError(f"core {self.core_id}: device access outside a block, {linear:#x}")
-        size = block.size_of(block.nearest_index(linear))
         self._refund(linear)
         state = self._state
+        number = self.blocks.single(int(state[ns.BLOCK]), block.nearest_index(linear))
         state[ns.MMIO_KNOWN] = 0
         while True:
             self._answer_device_access()
-            self.blocks.charge_one(linear, size)
+            self.blocks.charge_single(number)
             reason = native.run_one(state)
             if reason != ns.STOPPED_MMIO:
                 break

@@ -27,7 +27,9 @@ from uniSMP.arch.exceptions import (
 )
 from uniSMP.arch.flags import Rflags
 from uniSMP.core import context as cx
+from uniSMP.core import native_state as ns
 from uniSMP.core.engine import Engine
+from uniSMP.core.fast_delivery import DECLINED, enter
 from uniSMP.core.guest_memory import GuestMemory, is_canonical
 from uniSMP.core.segmentation import Segmentation, is_inside, loaded
 from uniSMP.core.task_switch import TaskSwitch
@@ -95,6 +97,7 @@ class Delivery:
     def __init__(self, engine: Engine, memory: GuestMemory, segmentation: Segmentation) -> None:
         self._engine = engine
         self._context = engine.context
+        self._environment = int(engine.state[ns.ENV])
         self._memory = memory
         self._segmentation = segmentation
         self._tasks = TaskSwitch(engine, memory, segmentation)
@@ -107,6 +110,8 @@ class Delivery:
         """
         context = self._context
         flags = self._engine.full_flags()
+        if self._enter_fast(event, flags):
+            return True
         context.clear_shadow()
         while True:
             saved = context.save()
@@ -122,6 +127,22 @@ class Delivery:
             else:
                 context.set_double(cx.OLD_EXCEPTION, -1)
                 return True
+
+    def _enter_fast(self, event: Event, flags: int) -> bool:
+        """Take the compiled way where it is open; return whether it was."""
+        rip = self._context.rip if event.return_rip is None else event.return_rip
+        frame = enter(
+            self._memory.words,
+            self._environment,
+            event.vector,
+            flags | _RF if event.sets_resume_flag else flags,
+            rip if rip < 1 << 63 else rip - (1 << 64),
+            -1 if event.error_code is None else event.error_code,
+        )
+        if frame == DECLINED:
+            return False
+        self._memory.note_write(frame, _FRAME[6].size)
+        return True
 
     def _successor(self, event: Event, fault: Fault) -> Event:
         """Return what is delivered instead of `event` after `fault`."""

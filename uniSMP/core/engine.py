@@ -113,6 +113,7 @@ class Engine:
             (ns.TABLE_ENTRIES, ns.ENTRY_WORDS), dtype=np.int64
         )
         self._regions: list[npt.NDArray[np.int64]] = []
+        self._code_places: list[tuple[int, int, int]] = []
         self._fill_state(cpu, environment)
         self._map(host_regions, device_ranges)
         self._install_hooks()
@@ -135,7 +136,11 @@ class Engine:
     def _map(
         self, host_regions: Iterable[HostRegion], device_ranges: Iterable[tuple[int, int]]
     ) -> None:
+        position = 0
         for region in host_regions:
+            shift = position - region.physical
+            self._code_places.append((region.physical, region.physical + region.size_bytes, shift))
+            position += region.size_bytes
             access = unicorn.UC_PROT_READ | unicorn.UC_PROT_EXEC
             if not region.is_read_only:
                 access |= unicorn.UC_PROT_WRITE
@@ -143,6 +148,9 @@ class Engine:
                 region.physical, region.size_bytes, access, region.host_address
             )
             if region.is_read_only:
+                # A region mapped without write access takes stores all the same; one protected
+                # afterwards, with a hook that allows them, drops them.
+                self._engine.mem_protect(region.physical, region.size_bytes, access)
                 last = region.physical + region.size_bytes - 1
                 self._hook(
                     unicorn.UC_HOOK_MEM_WRITE_PROT, native.on_code_page, region.physical, last
@@ -226,8 +234,15 @@ class Engine:
         self.state[ns.EPOCH] += 1
 
     def invalidate_code(self, first: int, last: int) -> None:
-        """Drop translated code of the physical range first..last (inclusive)."""
-        _invalidate(self._handle, first, last + 1)
+        """Drop translated code of the physical range first..last (inclusive).
+
+        The library's function counts addresses through its memory regions, in the order in which
+        they were mapped.
+        """
+        for start, end, shift in self._code_places:
+            if first < end and start <= last:
+                begin = max(first, start) + shift
+                _invalidate(self._handle, begin, min(last + 1, end) + shift)
 
     def protect_code_page(self, page: int) -> None:
         """Keep stores to physical page number `page` on the path that notices changed code."""

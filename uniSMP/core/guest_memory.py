@@ -45,7 +45,7 @@ class GuestMemory:
         self, context: cx.Context, words: npt.NDArray[np.uint64], platform: "Platform"
     ) -> None:
         self._context = context
-        self._words = words
+        self.words = words
         self._platform = platform
 
     def translate(self, linear: int, access: int = 0, ignored_cr4: int = 0) -> int:
@@ -61,7 +61,7 @@ class GuestMemory:
         """
         context = self._context
         result = walk(
-            self._words,
+            self.words,
             linear if linear < 1 << 63 else linear - (1 << 64),
             access,
             context.quad(cx.CR0),
@@ -71,7 +71,7 @@ class GuestMemory:
         )
         if result < 0:
             raise Fault(Vector.PF, -1 - result, linear)
-        return int(result) & self._context.quad(cx.A20_MASK)
+        return int(result) & self._context.a20_mask
 
     def read(self, linear: int, size_bytes: int, access: int = 0) -> bytes:
         """Read `size_bytes` at `linear`; raises `Fault` as `translate` does."""
@@ -94,6 +94,10 @@ class GuestMemory:
             done += size
         for physical, piece in pieces:
             self._platform.write_memory(physical, piece)
+
+    def note_write(self, physical: int, size_bytes: int) -> None:
+        """Say that RAM was written past `write`."""
+        self._platform.note_write(physical, size_bytes)
 
     def read_integer(self, linear: int, size_bytes: int, access: int = 0) -> int:
         """Read a little-endian unsigned integer."""

@@ -34,7 +34,7 @@ _LOG_WORDS = 1 << 30
 
 
 @intrinsic
-def _pointer(_context: Any, address: Any) -> Any:  # noqa: ANN401 - numba's own types
+def pointer(_context: Any, address: Any) -> Any:  # noqa: ANN401 - numba's own types
     def generate(context: Any, builder: Any, _signature: Any, args: Any) -> Any:  # noqa: ANN401
         return builder.inttoptr(args[0], context.get_value_type(types.voidptr))
 
@@ -99,7 +99,7 @@ def _slot(address: int) -> int:
 @njit(cache=_CACHE)
 def _is_same_code(state: Any, table: Any, entry: int, address: int) -> bool:  # noqa: ANN401
     """Return whether a linear address still maps to the page its block was decoded from."""
-    result = carray(_pointer(np.uint64(state[ns.SCRATCH])), (1,), np.int64)
+    result = carray(pointer(np.uint64(state[ns.SCRATCH])), (1,), np.int64)
     function, engine, where = state[ns.TRANSLATE_FUNCTION], state[ns.ENGINE], state[ns.SCRATCH]
     if _call_translate(function, engine, address, where) != 0:
         return False
@@ -128,8 +128,8 @@ def on_block(_engine: Any, address: int, size: int, data: Any) -> None:  # noqa:
         return
     start = np.int64(address)
     length = np.int64(size)
-    table = carray(_pointer(np.uint64(state[ns.TABLE])), (_TABLE_WORDS,), np.int64)
-    cpu = carray(_pointer(np.uint64(state[ns.ENV])), (64,), np.uint32)
+    table = carray(pointer(np.uint64(state[ns.TABLE])), (_TABLE_WORDS,), np.int64)
+    cpu = carray(pointer(np.uint64(state[ns.ENV])), (64,), np.uint32)
     hflags = np.int64(cpu[cx.HFLAGS >> 2])
     entry = _slot(start)
     instructions = table[entry + ns.ENTRY_INSTRUCTIONS]
@@ -172,7 +172,7 @@ def on_block(_engine: Any, address: int, size: int, data: Any) -> None:  # noqa:
         if count >= state[ns.LOG_CAPACITY]:
             _stop(state, ns.STOPPED_LOG_FULL)
             return
-        log = carray(_pointer(np.uint64(state[ns.LOG])), (_LOG_WORDS,), np.int64)
+        log = carray(pointer(np.uint64(state[ns.LOG])), (_LOG_WORDS,), np.int64)
         log[2 * count] = table[entry + ns.ENTRY_BLOCK]
         log[2 * count + 1] = min(safe, state[ns.REMAINING])
         state[ns.LOG_COUNT] = count + 1
@@ -209,7 +209,7 @@ def on_translation(_engine: Any, block: Any, _previous: Any, data: Any) -> None:
     if state[ns.PASS] != 0:
         return  # a piece of a known block
     address = carray(block, (1,), np.int64)[0]
-    table = carray(_pointer(np.uint64(state[ns.TABLE])), (_TABLE_WORDS,), np.int64)
+    table = carray(pointer(np.uint64(state[ns.TABLE])), (_TABLE_WORDS,), np.int64)
     entry = _slot(address)
     if table[entry + ns.ENTRY_ADDRESS] == address:
         table[entry + ns.ENTRY_SIZE] = 0
@@ -256,7 +256,7 @@ def _device_access(state: Any, address: int, size: int, value: int, is_write: in
 def on_device_read(_engine: Any, offset: int, size: int, data: Any) -> int:  # noqa: ANN401
     """Handle a load from a device region; `data` is the pair (state, physical base)."""
     region = carray(data, (2,), np.int64)
-    state = carray(_pointer(np.uint64(region[0])), (_ALL_STATE,), np.int64)
+    state = carray(pointer(np.uint64(region[0])), (_ALL_STATE,), np.int64)
     value: Any = _device_access(state, region[1] + np.int64(offset), np.int64(size), np.int64(0), 0)
     return np.uint64(value)  # type: ignore[return-value]  # an integer to compiled code
 
@@ -268,7 +268,7 @@ def on_device_read(_engine: Any, offset: int, size: int, data: Any) -> int:  # n
 def on_device_write(_engine: Any, offset: int, size: int, value: int, data: Any) -> None:  # noqa: ANN401
     """Handle a store to a device region; `data` is the pair (state, physical base)."""
     region = carray(data, (2,), np.int64)
-    state = carray(_pointer(np.uint64(region[0])), (_ALL_STATE,), np.int64)
+    state = carray(pointer(np.uint64(region[0])), (_ALL_STATE,), np.int64)
     _device_access(state, region[1] + np.int64(offset), np.int64(size), np.int64(value), 1)
 
 
@@ -293,8 +293,8 @@ def on_code_page(
 @njit(cache=_CACHE)
 def run(state: Any) -> int:  # noqa: ANN401
     """Run the core until something needs Python; return the reason (STOPPED_...)."""
-    registers = carray(_pointer(np.uint64(state[ns.ENV])), (32,), np.uint64)
-    next_flags = carray(_pointer(np.uint64(state[ns.CPU] + NEXT_BLOCK_FLAGS)), (1,), np.uint32)
+    registers = carray(pointer(np.uint64(state[ns.ENV])), (32,), np.uint64)
+    next_flags = carray(pointer(np.uint64(state[ns.CPU] + NEXT_BLOCK_FLAGS)), (1,), np.uint32)
     while True:
         state[ns.REASON] = ns.STOPPED_HALT
         state[ns.MMIO_SEEN] = 0
@@ -311,8 +311,8 @@ def run(state: Any) -> int:  # noqa: ANN401
 @njit(cache=_CACHE)
 def run_one(state: Any) -> int:  # noqa: ANN401
     """Run exactly one instruction, charged before; return the reason (STOPPED_STEP at success)."""
-    next_flags = carray(_pointer(np.uint64(state[ns.CPU] + NEXT_BLOCK_FLAGS)), (1,), np.uint32)
-    registers = carray(_pointer(np.uint64(state[ns.ENV])), (32,), np.uint64)
+    next_flags = carray(pointer(np.uint64(state[ns.CPU] + NEXT_BLOCK_FLAGS)), (1,), np.uint32)
+    registers = carray(pointer(np.uint64(state[ns.ENV])), (32,), np.uint64)
     state[ns.REASON] = ns.STOPPED_HALT
     state[ns.MMIO_SEEN] = 0
     state[ns.PASS] = 1

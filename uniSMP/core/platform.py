@@ -32,6 +32,9 @@ class Platform(Protocol):
     def write_memory(self, physical: int, data: bytes) -> None:
         """Write physical memory on the core's behalf; ROM and holes drop it."""
 
+    def note_write(self, physical: int, size_bytes: int) -> None:
+        """Take note of RAM written by compiled code on the core's behalf."""
+
     def read_msr(self, number: int) -> int | None:
         """Read an MSR that the core does not keep itself."""
 

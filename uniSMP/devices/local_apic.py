@@ -11,6 +11,7 @@ Not modelled: bus arbitration (APR, RRD), focus processor checking, EOI broadcas
 sources behind the thermal and performance entries, LVT CMCI.
 """
 
+from collections.abc import Callable
 from copy import deepcopy
 
 from uniSMP.arch.apic import LOCAL_APIC_VERSION, ErrorStatus, TriggerMode
@@ -73,6 +74,19 @@ class LocalApic:
         self._timer = ApicTimer(self.state.timer)
         self._acceptance = InterruptAcceptance(self.state)
         self._local = LocalInterrupts(self._acceptance)
+        registers = self.state
+        self._identity_reads: dict[int, Callable[[], int]] = {
+            Reg.ID: self._id,
+            Reg.VERSION: lambda: LOCAL_APIC_VERSION,
+            Reg.TPR: lambda: registers.tpr,
+            Reg.PPR: lambda: self.ppr,
+            Reg.LDR: self._ldr,
+            Reg.DFR: lambda: registers.dfr,
+            Reg.SVR: lambda: registers.svr,
+            Reg.ESR: lambda: registers.esr,
+            Reg.ICR_LOW: lambda: registers.icr,
+            Reg.ICR_HIGH: lambda: registers.icr >> 32,
+        }
 
     def power_on_reset(self) -> None:
         """Go to the state after power-up or reset: xAPIC mode, software-disabled."""
@@ -267,20 +281,8 @@ class LocalApic:
 
     def _read_identity(self, offset: int) -> int:
         """Return a register that is neither a bitmap, nor an LVT entry, nor the timer's."""
-        state = self.state
-        values = {
-            Reg.ID: self._id(),
-            Reg.VERSION: LOCAL_APIC_VERSION,
-            Reg.TPR: state.tpr,
-            Reg.PPR: self.ppr,
-            Reg.LDR: self._ldr(),
-            Reg.DFR: state.dfr,
-            Reg.SVR: state.svr,
-            Reg.ESR: state.esr,
-            Reg.ICR_LOW: state.icr,
-            Reg.ICR_HIGH: state.icr >> 32,
-        }
-        return values.get(Reg(offset), 0)
+        read = self._identity_reads.get(offset)
+        return 0 if read is None else read()
 
     def _write_register(self, offset: int, value: int) -> Messages:
         """Write a register in the layout of the current mode; read-only ones ignore it."""

@@ -19,11 +19,6 @@ from itertools import pairwise
 
 from uniSMP.devices.messages import Messages, PicOutput
 
-MASTER_FIRST_PORT = 0x20
-SLAVE_FIRST_PORT = 0xA0
-ELCR_FIRST_PORT = 0x4D0
-PORTS = 2
-"""Number of consecutive ports of the master, of the slave and of ELCR."""
 CASCADE_IRQ = 2
 """Master input that the slave's INT output drives; no interrupt line of the board reaches it."""
 

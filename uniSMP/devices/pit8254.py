@@ -19,9 +19,6 @@ from dataclasses import dataclass, field, replace
 from uniSMP.arch.time import PIT_HERTZ, TICKS_PER_SECOND
 from uniSMP.devices.messages import IrqLine, Messages
 
-FIRST_PORT = 0x40
-PORTS = 4
-"""Counters 0-2, then the control word."""
 IRQ = 0
 """Interrupt line that OUT of counter 0 drives."""
 

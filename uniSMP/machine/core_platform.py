@@ -101,13 +101,17 @@ class CorePlatform:
     def write_memory(self, physical: int, data: bytes) -> None:
         """Write physical memory of any kind on the core's behalf."""
         if self._memory.write(physical, data):
-            if self._coherence.holds_code(physical, len(data)):
-                self._coherence.synchronize()
+            self.note_write(physical, len(data))
         elif len(data) == 1:
             self.write_device(physical, data[0], 1)
         else:
             for offset in range(len(data)):
                 self.write_memory(physical + offset, data[offset : offset + 1])
+
+    def note_write(self, physical: int, size_bytes: int) -> None:
+        """Make changed code count in every engine."""
+        if self._coherence.holds_code(physical, size_bytes):
+            self._coherence.synchronize()
 
     # -- registers of the machine --------------------------------------------------------------
 

@@ -70,11 +70,13 @@ class Elf:
         table_at = multiboot_at + len(body)
         strings_at = table_at + len(table)
         sections_at = strings_at + len(strings)
-        section = "<2I4Q2I2Q" if is_64 else "<10I"
+        section_format = "<2I4Q2I2Q" if is_64 else "<10I"
         sections = bytes(section_bytes)
         entry_bytes = 24 if is_64 else 16
-        sections += struct.pack(section, 0, 2, 0, 0, table_at, len(table), 2, 0, 8, entry_bytes)
-        sections += struct.pack(section, 0, 3, 0, 0, strings_at, len(strings), 0, 0, 1, 0)
+        sections += struct.pack(
+            section_format, 0, 2, 0, 0, table_at, len(table), 2, 0, 8, entry_bytes
+        )
+        sections += struct.pack(section_format, 0, 3, 0, 0, strings_at, len(strings), 0, 0, 1, 0)
         values = {
             "type": 2,
             "machine": 62 if is_64 else 3,
@@ -291,6 +293,12 @@ def test_symbols_with_damaged_names_are_left_out() -> None:
     assert elf.read_symbols(damaged) == {"good": 1}
 
 
+def patched(data: bytes, changes: list[tuple[int, bytes]]) -> bytes:
+    for at, patch in changes:
+        data = data[:at] + patch + data[at + len(patch) :]
+    return data
+
+
 def parses_or_is_refused(data: bytes) -> bool:
     elf.read_symbols(data)
     try:
@@ -310,9 +318,7 @@ def test_file_damaged_anywhere_is_parsed_or_refused(
     bits: int, changes: list[tuple[int, bytes]], cut: int
 ) -> None:
     symbols = [("start", 0x100000, GLOBAL, 1), ("work", 0x100020, LOCAL, 1)]
-    data = bytearray(Elf(bits, symbols=symbols).build())
-    for at, patch in changes:
-        data[at : at + len(patch)] = patch
+    data = patched(Elf(bits, symbols=symbols).build(), changes)
 
-    assert parses_or_is_refused(bytes(data))
-    assert parses_or_is_refused(bytes(data[:cut]))
+    assert parses_or_is_refused(data)
+    assert parses_or_is_refused(data[:cut])

@@ -45,7 +45,6 @@ def test_image_with_zero_ends_loads_the_whole_file() -> None:
 
 
 def test_image_with_ends_loads_part_of_the_file_and_clears_bss() -> None:
-    data = flat(at=0x20, header_address=0x200010, load=0x200000, entry=0x200038)
     data = flat(
         at=0x20,
         header_address=0x200010,
