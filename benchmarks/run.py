@@ -1,7 +1,6 @@
 """Measure uniSMP beside its peers in one run; see README.md for what each entry means."""
 
 import json
-import resource
 import statistics
 import subprocess
 import sys
@@ -253,7 +252,9 @@ def print_peak(cores: int) -> None:
     with Machine(cores=cores) as machine:
         machine.load(assemble_file(library.program_path("smp_hello")))
         machine.run()
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    status = Path("/proc/self/status").read_text().splitlines()
+    peak = next(line for line in status if line.startswith("VmHWM:"))
+    print(int(peak.split()[1]) / 1024)
 
 
 def median(measure: Callable[[], float]) -> float:

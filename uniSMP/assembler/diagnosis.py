@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from uniSMP.assembler.encoder import KeystoneError, encode
 from uniSMP.assembler.expressions import names
-from uniSMP.assembler.items import Define, Item, Label, Pad, Piece
+from uniSMP.assembler.items import Data, Define, Item, Label, Pad, Piece
 from uniSMP.assembler.symbols import symbols_in
 from uniSMP.errors import AssemblyError
 
@@ -62,5 +62,7 @@ def _used_names(item: Item) -> list[str]:
             return list(symbols_in(text))
         case Define(value=value) | Pad(count=value):
             return list(names(value))
+        case Data(values=values):
+            return [name for value in values for name in names(value)]
         case _:
             return []

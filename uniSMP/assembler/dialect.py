@@ -29,6 +29,7 @@ _TABLES = frozenset({"lgdt", "lidt", "sgdt", "sidt"})
 _WITH_IMMEDIATE = frozenset(
     {"mov", "add", "adc", "sub", "sbb", "and", "or", "xor", "cmp", "test", "imul"}
 )
+SHORT_BRANCHES = frozenset({"loop", "loope", "loopne", "loopz", "loopnz", "jrcxz", "jecxz", "jcxz"})
 _FAR_BYTES = {"jmp": 0xEA, "ljmp": 0xEA, "call": 0x9A, "lcall": 0x9A}
 _RETURN_BYTES = {"ret": (0xC3, 0xC2), "retf": (0xCB, 0xCA)}
 _STRING_BYTES = {"movsd": 0xA5, "cmpsd": 0xA7}

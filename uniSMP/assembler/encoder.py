@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import keystone
 
 from uniSMP.assembler.expressions import render
-from uniSMP.assembler.items import Align, Define, Item, Label, ModeSwitch, Pad, Piece
+from uniSMP.assembler.items import Align, Data, Define, Item, Label, ModeSwitch, Pad, Piece
 from uniSMP.assembler.symbols import keystone_name, substitute
 
 _MARK = "m_"
@@ -74,21 +74,25 @@ def encode(
 
 def text_of(item: Item, pad: int, late: Mapping[str, int]) -> str:
     """Return what Keystone is given for `item`."""
+    text = ""
     match item:
-        case Label():
-            return f"{keystone_name(item.name)}:"
-        case Piece():
-            return substitute(item.text, late)
-        case Align():
-            return item.text
-        case Pad():
-            return _space(item.unit, pad)
-        case Define():
-            return (
-                "" if item.name in late else f".set {keystone_name(item.name)},{render(item.value)}"
-            )
-        case ModeSwitch():
-            return f".code{int(item.mode)}"
+        case Label(name=name):
+            text = f"{keystone_name(name)}:"
+        case Piece(text=plain):
+            text = substitute(plain, late)
+        case Data(size_bytes=size):
+            text = _space(b"\0", size)
+        case Align(text=directive):
+            text = directive
+        case Pad(unit=unit):
+            text = _space(unit, pad)
+        case Define(name=name, value=value) if name not in late:
+            text = f".set {keystone_name(name)},{render(value)}"
+        case ModeSwitch(mode=mode):
+            text = f".code{int(mode)}"
+        case _:
+            pass
+    return text
 
 
 def _space(unit: bytes, count: int) -> str:

@@ -42,6 +42,20 @@ class Piece:
 
 
 @dataclass(frozen=True, slots=True)
+class Data:
+    """Numbers of `width` bytes each; they are put in when every address is known."""
+
+    where: SourceLine
+    values: tuple[Expression, ...]
+    width: int
+
+    @property
+    def size_bytes(self) -> int:
+        """The size of all of them."""
+        return self.width * len(self.values)
+
+
+@dataclass(frozen=True, slots=True)
 class Align:
     """Padding to a multiple of `boundary` (a power of two) with `text`, a Keystone directive."""
 
@@ -80,4 +94,4 @@ class ModeSwitch:
     mode: Mode
 
 
-Item = Label | Piece | Align | Pad | Define | ModeSwitch
+Item = Label | Piece | Data | Align | Pad | Define | ModeSwitch

@@ -7,19 +7,16 @@ only. Each round assembles with the values of the last one until nothing changes
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from uniSMP.assembler import diagnosis, dialect
+from uniSMP.assembler import diagnosis
 from uniSMP.assembler.encoder import Encoded, KeystoneError, encode
 from uniSMP.assembler.expressions import (
-    Expression,
     ExpressionError,
-    UndefinedNameError,
-    evaluate,
     names,
     weight,
 )
-from uniSMP.assembler.items import Align, Define, Item, Label, Pad, Piece
-from uniSMP.assembler.lowering import MAX_IMAGE_BYTES, check_count
-from uniSMP.assembler.symbols import substitute, symbols_in
+from uniSMP.assembler.items import Align, Define, Item, Label, Pad
+from uniSMP.assembler.lowering import MAX_IMAGE_BYTES
+from uniSMP.assembler.verification import finished, value_of
 
 _MAX_ROUNDS = 16
 _FIRST_GUESS = 0x7FF0
@@ -49,10 +46,9 @@ def lay_out(items: Sequence[Item], origin: int, constants: Mapping[str, int]) ->
             raise diagnosis.find(items, origin, used, late, error) from error
         values = _symbol_values(items, encoded, constants)
         new_late = {name: values[name] for name in late}
-        new_pads = {index: _pad(items[index], encoded.addresses[index], values) for index in pads}
+        new_pads = _pads(items, encoded, values)
         if new_late == late and new_pads == pads:
-            _verify(items, encoded, pads, late)
-            return Layout(encoded, values)
+            return Layout(finished(items, encoded, pads, values, late), values)
         late, pads = new_late, new_pads
     changing = next(item for item in items if isinstance(item, (Pad, Define)))
     raise changing.where.error(f"sizes do not settle in {_MAX_ROUNDS} rounds")
@@ -101,50 +97,25 @@ def _symbol_values(
         if isinstance(item, Label):
             values[item.name] = address
     for define in _in_order_of_use(items):
-        values[define.name] = _value(define, define.value, values)
+        values[define.name] = value_of(define, define.value, values)
     return values
 
 
-def _pad(item: Item, address: int, values: Mapping[str, int]) -> int:
-    assert isinstance(item, Pad)
-    return _value(item, item.count, values) - (address if item.is_target else 0)
-
-
-def _value(item: Item, tree: Expression, values: Mapping[str, int]) -> int:
-    try:
-        return evaluate(tree, values)
-    except UndefinedNameError as error:
-        missing = next(name for name in names(tree) if name not in values)
-        raise item.where.error(f"undefined symbol `{missing}`") from error
-    except ExpressionError as error:
-        raise item.where.error(str(error)) from error
-
-
-def _verify(
-    items: Sequence[Item], encoded: Encoded, pads: Mapping[int, int], late: Mapping[str, int]
-) -> None:
-    """Check that each item gave what it must, since Keystone may drop a line in silence."""
+def _pads(items: Sequence[Item], encoded: Encoded, values: Mapping[str, int]) -> dict[int, int]:
+    """Return the counts of spaces, each found with those before it as they will be."""
+    moved, pads = dict(values), {}
+    address = encoded.addresses[0]
     for index, item in enumerate(items):
         size = encoded.addresses[index + 1] - encoded.addresses[index]
-        try:
-            _check_item(item, size, pads.get(index, 0), late)
-        except ExpressionError as error:
-            raise item.where.error(str(error)) from error
-        if isinstance(item, Align) and encoded.addresses[index + 1] % item.boundary:
-            raise item.where.error("origin is not a multiple of the alignment")
-
-
-def _check_item(item: Item, size: int, pad: int, late: Mapping[str, int]) -> None:
-    match item:
-        case Piece(size_bytes=None, text=text):
-            if size <= 0:
-                raise ExpressionError("Keystone takes this for nothing")
-            if any(name in late for name in symbols_in(text)):
-                dialect.check_translated(substitute(text, late))
-        case Piece(size_bytes=expected) if expected != size:
-            raise ExpressionError(f"takes {size} bytes instead of {expected}")
-        case Pad(unit=unit):
-            check_count(pad, len(unit))
-            assert size == pad * len(unit), "a space has the size it was given"
-        case _:
-            pass
+        match item:
+            case Label(name=name):
+                moved[name] = address
+            case Align(boundary=boundary):
+                size = -address % boundary
+            case Pad(count=count, unit=unit, is_target=is_target):
+                pads[index] = value_of(item, count, moved) - (address if is_target else 0)
+                size = max(pads[index], 0) * len(unit)
+            case _:
+                pass
+        address += size
+    return pads

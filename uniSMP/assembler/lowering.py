@@ -16,15 +16,16 @@ from uniSMP.assembler.expressions import (
     NAME,
     Expression,
     ExpressionError,
+    Name,
     Number,
+    Operation,
     evaluate,
     fold,
     names,
     parse,
-    render,
 )
 from uniSMP.assembler.includes import Includes
-from uniSMP.assembler.items import Align, Define, Item, Label, Mode, ModeSwitch, Pad, Piece
+from uniSMP.assembler.items import Align, Data, Define, Item, Label, Mode, ModeSwitch, Pad, Piece
 from uniSMP.assembler.operands import Scope
 from uniSMP.assembler.registers import is_reserved
 from uniSMP.assembler.source import SourceLine
@@ -34,7 +35,6 @@ _WIDTHS = {
     ".byte": 1, ".short": 2, ".word": 2, ".hword": 2, ".value": 2, ".2byte": 2,
     ".long": 4, ".int": 4, ".4byte": 4, ".quad": 8, ".8byte": 8,
 }  # fmt: skip
-_TEXTS = {1: ".byte", 2: ".short", 4: ".long", 8: ".quad"}
 _IGNORED = frozenset({".global", ".globl", ".extern", ".text", ".intel_syntax", ".weak", ".type"})
 _SPACES = frozenset({".space", ".skip", ".zero", ".fill", ".org"})
 _ALIGNMENTS = frozenset({".align", ".balign", ".p2align"})
@@ -43,7 +43,6 @@ _STRINGS = {".ascii": b"", ".asciz": b"\0", ".string": b"\0"}
 _LOCAL_USE = re.compile(r"(?<![\w.$'])([0-9]+)([fb])(?![\w.$])")
 _HERE = re.compile(r"(?<![\w.$'])\.(?![\w.$'])")
 _INSTRUCTION_BYTES = 5
-_SHORT_ONLY = frozenset({"loop", "loope", "loopne", "loopz", "loopnz", "jrcxz", "jecxz", "jcxz"})
 _MAX_ALIGNMENT = 1 << 24
 MAX_IMAGE_BYTES = 1 << 28
 
@@ -166,7 +165,7 @@ class Lowering:
         rest = self._with_here(rest, where)
         scope = Scope(self.mode, self.constants, name_value)
         text, size = dialect.translate(name, rest, scope)
-        about = size or (2 if name.lower() in _SHORT_ONLY else _INSTRUCTION_BYTES)
+        about = size or (2 if name.lower() in dialect.SHORT_BRANCHES else _INSTRUCTION_BYTES)
         self.items.append(Piece(where, text, size, about))
 
     def _with_here(self, text: str, where: SourceLine) -> str:
@@ -189,13 +188,10 @@ class Lowering:
 
     def _numbers(self, width: int, rest: str, where: SourceLine) -> None:
         values = [self._expression(part, where) for part in _required(rest, 1)]
-        texts = []
         for value in values:
-            if isinstance(value, Number) and width < 8:  # noqa: PLR2004 - 64 bits hold all
-                _check_range(value.value, width)
-            texts.append(f"{_TEXTS[width]} {render(value)}")
-        size = width * len(values)
-        self.items.append(Piece(where, "\n".join(texts), size, size))
+            if isinstance(value, Number):
+                check_range(value.value, width)
+        self.items.append(Data(where, tuple(values), width))
 
     def _bytes(self, data: bytes, where: SourceLine) -> None:
         if data:
@@ -228,7 +224,7 @@ class Lowering:
             value = self._constant(parts[2]) if len(parts) > 2 else 0  # noqa: PLR2004 - third one
         else:
             width, value = 1, self._constant(parts[1]) if len(parts) > 1 else 0
-        _check_range(value, width)
+        check_range(value, width)
         unit = (value & ((1 << (8 * width)) - 1)).to_bytes(width, "little")
         if isinstance(count, Number) and name != ".org":
             check_count(count.value, len(unit))
@@ -244,11 +240,18 @@ class Lowering:
         text = f".p2align {boundary.bit_length() - 1}"
         if len(parts) > 1:
             fill = self._constant(parts[1])
-            _check_range(fill, 1)
+            check_range(fill, 1)
             text += f",{fill & 0xFF}"
         elif self.mode is Mode.REAL:
-            text += ",0x90"
+            self._align_real(boundary, where)
+            return
         self.items.append(Align(where, text, boundary))
+
+    def _align_real(self, boundary: int, where: SourceLine) -> None:
+        """Pad with NOP: the long ones that Keystone takes are other instructions in 16-bit code."""
+        here = Name(self._here_label(where))
+        count = Operation("&", (Operation("-", (here,)), Number(boundary - 1)))
+        self.items.append(Pad(where, count, b"\x90", is_target=False))
 
     def _incbin(self, rest: str, where: SourceLine) -> None:
         parts = _required(rest, 1, 3)
@@ -283,7 +286,12 @@ def _required(rest: str, least: int, most: int | None = None) -> list[str]:
     return parts
 
 
-def _check_range(value: int, width: int) -> None:
+def check_range(value: int, width: int) -> None:
+    """Check that `value` fits `width` bytes, signed or unsigned.
+
+    Raises:
+        ExpressionError: it does not.
+    """
     bits = 8 * width
     if not -(1 << (bits - 1)) <= value < 1 << bits:
         raise ExpressionError(f"value {value:#x} does not fit {bits} bits")

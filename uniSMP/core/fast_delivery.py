@@ -61,7 +61,7 @@ def _walk(words: Any, quads: Any, linear: int, access: int) -> int:  # noqa: ANN
 
 
 @njit(cache=_CACHE)
-def enter(  # noqa: C901, PLR0911, PLR0912, PLR0913, PLR0917 - one straight way with many exits
+def enter(  # noqa: C901, PLR0911, PLR0912, PLR0915 - one straight way with many exits
     words: Any,  # noqa: ANN401 - a numpy array of uint64, all of RAM
     environment: int,
     vector: int,

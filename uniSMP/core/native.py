@@ -35,6 +35,8 @@ _LOG_WORDS = 1 << 30
 
 @intrinsic
 def pointer(_context: Any, address: Any) -> Any:  # noqa: ANN401 - numba's own types
+    """Return a host address as a pointer that `carray` takes (compiled code only)."""
+
     def generate(context: Any, builder: Any, _signature: Any, args: Any) -> Any:  # noqa: ANN401
         return builder.inttoptr(args[0], context.get_value_type(types.voidptr))
 

@@ -11,8 +11,8 @@ Not modelled: bus arbitration (APR, RRD), focus processor checking, EOI broadcas
 sources behind the thermal and performance entries, LVT CMCI.
 """
 
-from collections.abc import Callable
 from copy import deepcopy
+from typing import TYPE_CHECKING
 
 from uniSMP.arch.apic import LOCAL_APIC_VERSION, ErrorStatus, TriggerMode
 from uniSMP.arch.apic import LocalApicRegister as Reg
@@ -44,6 +44,9 @@ from uniSMP.devices.x2apic import (
     XAPIC_REGISTERS,
     offset_of,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _ACCESS_BYTES = 4
 _LOW_HALF = 0xFFFF_FFFF

@@ -67,6 +67,7 @@ class Board:
         keyboard: the 8042.
         ports: the I/O port bus.
         mail: messages for the machine, oldest first.
+        has_news: whether a message was routed, or a chip acted by itself, since this was cleared.
         chip_deadline_ticks: when a common chip next acts by itself, or NEVER.
         deadline_ticks: when any chip, or local APIC, next acts by itself, or NEVER.
     """
@@ -93,6 +94,7 @@ class Board:
         self.chip_deadline_ticks = NEVER
         self.deadline_ticks = NEVER
         self.mail: list[Message] = []
+        self.has_news = False
         self._leave_as_firmware_does()
 
     def _leave_as_firmware_does(self) -> None:
@@ -177,6 +179,7 @@ class Board:
     def deliver(self, messages: Messages) -> None:
         """Route messages between the chips; those for the machine go to `mail`."""
         if messages:
+            self.has_news = True
             self.mail.extend(self._router.deliver(messages))
 
     def take_mail(self) -> list[Message]:
@@ -186,6 +189,7 @@ class Board:
 
     def advance(self, now_ticks: int) -> None:
         """Let every chip whose deadline is reached act; local APICs first, by core id."""
+        self.has_news = True
         for core_id, deadline in enumerate(self._apic_deadlines):
             if deadline <= now_ticks:
                 self.deliver(self.local_apics[core_id].advance(now_ticks))

@@ -59,7 +59,7 @@ class CorePlatform:
             board.deliver(messages)
         self.has_attention = (
             self.has_attention
-            or bool(board.mail)
+            or board.has_news
             or board.deadline_ticks < self._deadline_at_start
             or board.has_interrupt(self.core_id)
         )

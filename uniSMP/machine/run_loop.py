@@ -137,13 +137,19 @@ class RunLoop:
         if chosen.core_id not in runnable or chosen.budget_instructions < 1:
             raise ConfigError(f"schedule {schedule.name}: {chosen} is not among cores {runnable}")
         core = self._cores[chosen.core_id]
-        is_waiting = all(self._is_spinning[core_id] for core_id in runnable)
-        core.yield_on_pause(enabled=len(runnable) > 1 and not is_waiting)
-        if is_waiting:
+        core.yield_on_pause(enabled=self._yields(core))
+        if all(self._is_spinning[core_id] for core_id in runnable):
             self._is_spinning = [False] * len(self._cores)
         stop = self._run_slice(core, chosen.budget_instructions)
         self._is_spinning[core.core_id] = stop is Stop.PAUSE
         self._coherence.synchronize()
+
+    def _yields(self, core: Core) -> bool:
+        """Return whether a core that executes PAUSE lets others run."""
+        others = [each for each in self._cores if each is not core and self._is_runnable(each)]
+        is_spinning = self._is_spinning
+        has_worker = any(not is_spinning[each.core_id] for each in others)
+        return has_worker or (bool(others) and not is_spinning[core.core_id])
 
     def _run_slice(self, core: Core, budget: int) -> Stop:
         """Run one core for `budget` instructions, or until it cannot or need not go on."""
@@ -159,6 +165,9 @@ class RunLoop:
             stop = self._run(core, platform, end - core.retired)
             if board.mail:
                 self._look_at_mail()
+            if board.has_news:
+                board.has_news = False
+                core.yield_on_pause(enabled=self._yields(core))
             if stop in _ENDS_OF_SLICE or self._is_dead(core, stop):
                 return stop
         return Stop.BUDGET
