@@ -284,6 +284,7 @@ class Counter:
             state.is_output_high = False
         is_periodic = state.mode in _PERIODIC_MODES
         if state.mode not in _TRIGGERED_MODES and not (is_periodic and state.is_armed):
+            self._freeze(clock)
             state.load_clock = clock + 1
 
     def _freeze(self, clock: int) -> None:
