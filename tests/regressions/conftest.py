@@ -12,6 +12,7 @@ import pytest
 import unicorn.unicorn_py3.unicorn as binding
 from unicorn import UC_ARCH_X86, UC_MODE_64, Uc
 from unicorn import x86_const as x86
+
 from uniSMP import Machine, RunResult, Schedule, assemble
 from uniSMP.core import context as cx
 
@@ -117,7 +118,7 @@ def raw() -> Callable[..., Uc]:
 def raw_paged(raw: Callable[..., Uc]) -> Callable[..., Uc]:
     """Return a maker of bare engines with paging: 2 MiB identity-mapped in 4 KiB pages.
 
-    `entries` replaces page-table entries by page number. Tables: 0x10000, 0x11000, 0x12000, 0x13000.
+    `entries` replaces page-table entries by page number. Tables: 0x10000 to 0x13FFF.
     """
 
     def make(source: str, entries: Mapping[int, int] | None = None) -> Uc:
@@ -154,7 +155,7 @@ def shared_ram() -> Iterator[ctypes.Array[ctypes.c_char]]:
     import mmap  # noqa: PLC0415 - used here only
 
     memory = mmap.mmap(-1, RAM_BYTES)
-    yield (ctypes.c_char * RAM_BYTES).from_buffer(memory)
+    return (ctypes.c_char * RAM_BYTES).from_buffer(memory)
 
 
 def _gate(address: int, *, dpl: int, ist: int) -> bytes:

@@ -164,9 +164,7 @@ def test_code_hook_and_removed_translation_stop_before_an_instruction_in_mid_blo
 ) -> None:
     engine = raw("xor eax, eax\nadd eax, 1\nstc\nnop\nhlt")
     engine.emu_start(0x1000, 0)
-    engine.hook_add(
-        unicorn.UC_HOOK_CODE, lambda uc, *_rest: uc.emu_stop(), None, 0x1006, 0x1006
-    )
+    engine.hook_add(unicorn.UC_HOOK_CODE, lambda uc, *_rest: uc.emu_stop(), None, 0x1006, 0x1006)
     engine.ctl_remove_cache(0x1000, 0x1008)
     engine.emu_start(0x1000, 0)
     assert engine.reg_read(RIP) == 0x1006
@@ -254,7 +252,7 @@ def test_machine_rep_gives_the_same_end_in_any_slices(
 
 @pytest.mark.parametrize("function", [native.run, native.run_one, page_walk.walk])
 def test_compiled_functions_are_kept_on_disk(
-    function: Any,  # noqa: ANN401 - numba's dispatcher
+    function: Any,
     guest: Callable[..., Any],
 ) -> None:
     guest("nop")

@@ -65,8 +65,10 @@ def test_machine_unknown_msr_is_general_protection(
         ("mov ecx, 0x1B\nrdmsr", 0xFEE0_0900),
         ("nop\nmov ecx, 0x10\nrdmsr", 2),
         (
-            "mov ecx, 0x1B\nmov eax, 0xFEE00D00\nxor edx, edx\nwrmsr\nmov ecx, 0x803\nrdmsr\n"
-            "and eax, 0xFF",
+            (
+                "mov ecx, 0x1B\nmov eax, 0xFEE00D00\nxor edx, edx\nwrmsr\nmov ecx, 0x803\nrdmsr\n"
+                "and eax, 0xFF"
+            ),
             0x14,
         ),
     ],
@@ -115,9 +117,7 @@ def test_rdrand_runs_on_the_default_model_with_host_randomness(
 
 
 @pytest.mark.parametrize("source", ["rdrand eax", "rdrand rax", "rdseed eax", "rdseed rbx"])
-def test_machine_random_instructions_are_undefined(
-    guest: Callable[..., Any], source: str
-) -> None:
+def test_machine_random_instructions_are_undefined(guest: Callable[..., Any], source: str) -> None:
     done = guest(f"here: {source}", {6: "record"})
     assert done.word(0) == done.label("here")
 
@@ -210,9 +210,7 @@ def test_monitor_and_mwait_are_undefined_on_the_default_model(
 def test_machine_monitor_and_mwait_are_undefined_and_hidden(
     guest: Callable[..., Any], source: str
 ) -> None:
-    done = guest(
-        f"mov eax, 1\ncpuid\nmov r8d, ecx\nxor ecx, ecx\nhere: {source}", {6: "record"}
-    )
+    done = guest(f"mov eax, 1\ncpuid\nmov r8d, ecx\nxor ecx, ecx\nhere: {source}", {6: "record"})
     assert done.word(0) == done.label("here")
     assert not done.register("r8") & 8
 
@@ -330,7 +328,9 @@ def test_machine_general_detect_raises_debug(guest: Callable[..., Any]) -> None:
     ],
 )
 def test_model_without_smap_drops_its_bit_in_silence(
-    raw: Callable[..., Uc], model: int, has_smap: bool  # noqa: FBT001 - an expected value
+    raw: Callable[..., Uc],
+    model: int,
+    has_smap: bool,  # noqa: FBT001 - an expected value
 ) -> None:
     code = bytes(raw("mov eax, 0x200020\nmov cr4, rax\nmov rbx, cr4\nhlt").mem_read(0x1000, 32))
     engine = Uc(UC_ARCH_X86, UC_MODE_64)

@@ -30,8 +30,10 @@ NMI_TO_SELF = "mov dword ptr [r15 + 0x310], 0\nmov dword ptr [r15 + 0x300], 0x44
         "sti\nnop\nhere: nop\nnop",
         "sti\nhlt\nhere: nop",
         "push 0x202\npopfq\nhere: nop\nnop",
-        "mov rax, rsp\npush 0x10\npush rax\npush 0x202\npush 8\nlea rax, [rip + here]\npush rax\n"
-        "iretq\nnop\nhere: nop",
+        (
+            "mov rax, rsp\npush 0x10\npush rax\npush 0x202\npush 8\nlea rax, [rip + here]\n"
+            "push rax\niretq\nnop\nhere: nop"
+        ),
         "sti\nmov eax, 0x10\nhere: mov ss, eax\nnop",
     ],
 )
@@ -311,8 +313,7 @@ def test_machine_delivery_pushes_and_keeps_the_lazy_status_flags(
     guest: Callable[..., Any], source: str, flags: int
 ) -> None:
     done = guest(
-        f"sti\nmov ebx, 3\n{source}\nint 0x40\n"
-        "handler: pushfq\npop qword ptr [0x2038]\njmp record",
+        f"sti\nmov ebx, 3\n{source}\nint 0x40\nhandler: pushfq\npop qword ptr [0x2038]\njmp record",
         {0x40: "handler"},
     )
     assert done.word(2) & 0xEC5 == flags

@@ -162,9 +162,7 @@ def test_write_protection_hook_on_the_code_page_cures_the_alias(
 ) -> None:
     engine = raw_paged(ALIAS, {0x30: NX | 0x31007})
     engine.mem_write(0x31000, bytes.fromhex("b801000000 c3"))
-    engine.hook_add(
-        unicorn.UC_HOOK_MEM_WRITE_PROT, lambda *_all: True, None, 0x31000, 0x31FFF
-    )
+    engine.hook_add(unicorn.UC_HOOK_MEM_WRITE_PROT, lambda *_all: True, None, 0x31000, 0x31FFF)
     assert run(engine) == 7
 
 
@@ -174,7 +172,7 @@ def test_code_translated_in_the_new_block_hook_can_be_located(
     engine = raw_paged("jmp next\nnext: hlt", {0x30: 0x1007})
     found: list[tuple[int, int]] = []
 
-    def hook(uc: Uc, block: Any, _previous: object, _data: object) -> None:  # noqa: ANN401
+    def hook(uc: Uc, block: Any, _previous: object, _data: object) -> None:
         physical = ctypes.c_uint64()
         raw_library.uc_vmem_translate(
             uc._uch, ctypes.c_uint64(block.pc), unicorn.UC_PROT_EXEC, ctypes.byref(physical)
@@ -278,7 +276,8 @@ fill:
 @pytest.mark.parametrize("quantum", [1, 10_000])
 @pytest.mark.parametrize("entry", [0x31003, NX | 0x31003])
 @pytest.mark.parametrize(
-    "store", ["mov byte ptr [0x30001], 7", "mov al, 7\nxchg al, [0x30001]", "inc byte ptr [0x30001]"]
+    "store",
+    ["mov byte ptr [0x30001], 7", "mov al, 7\nxchg al, [0x30001]", "inc byte ptr [0x30001]"],
 )
 def test_machine_code_changed_through_an_alias_is_executed_as_written(
     guest: Callable[..., Any], store: str, entry: int, quantum: int

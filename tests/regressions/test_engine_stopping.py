@@ -427,9 +427,7 @@ def test_block_ends_after_512_instructions(raw: Callable[..., Uc]) -> None:
 
 
 @pytest.mark.parametrize("count", [511, 512, 513, 5000])
-def test_machine_counts_straight_code_of_any_length(
-    guest: Callable[..., Any], count: int
-) -> None:
+def test_machine_counts_straight_code_of_any_length(guest: Callable[..., Any], count: int) -> None:
     done = guest(f".rept {count}\nnop\n.endr\njmp stop")
     assert done.result.steps == count + 3
 

@@ -54,7 +54,9 @@ DPL_3 = 0x60
 def descriptor(base: int, limit: int, access: int, flags: int) -> int:
     """Return a segment descriptor; `flags` are G, D, L, AVL."""
     low = (base & 0xFFFF) << 16 | limit & 0xFFFF
-    high = base >> 16 & 0xFF | access << 8 | (limit >> 16 & 15) << 16 | flags << 20 | base >> 24 << 24
+    high = (
+        base >> 16 & 0xFF | access << 8 | (limit >> 16 & 15) << 16 | flags << 20 | base >> 24 << 24
+    )
     return high << 32 | low
 
 

@@ -49,7 +49,7 @@ IF, TF, DF, NT, RF, AC = 0x200, 0x100, 0x400, 0x4000, 0x1_0000, 0x4_0000
 Bench = Callable[[str], Lab]
 
 
-# -- frames ------------------------------------------------------------------------------------
+# -- frames ----------------------------------------------------------------------------------------
 
 
 def test_delivery_of_int_n_in_long_mode_pushes_five_quadwords_behind_it(long_mode: Lab) -> None:
@@ -185,7 +185,7 @@ def test_delivery_in_real_mode_beyond_the_table_raises_gp_first(real_mode: Lab) 
     assert (entry.vector, entry.frame) == (13, [0, CODE_16 >> 4, 2])
 
 
-# -- privilege and stacks ----------------------------------------------------------------------
+# -- privilege and stacks --------------------------------------------------------------------------
 
 
 def test_delivery_from_user_code_switches_to_rsp0_and_a_null_ss(long_mode: Lab) -> None:
@@ -280,7 +280,7 @@ def test_delivery_from_a_user_page_of_the_kernel_stack_needs_no_user_bit(long_mo
     assert long_mode.memory.read_integer(DATA + 0x1000 - 40, 8) == CODE
 
 
-# -- virtual-8086 mode -------------------------------------------------------------------------
+# -- virtual-8086 mode -----------------------------------------------------------------------------
 
 
 def test_delivery_from_virtual_8086_mode_saves_and_clears_all_segments(protected_mode: Lab) -> None:
@@ -328,7 +328,7 @@ def test_delivery_and_iret_return_to_virtual_8086_mode(protected_mode: Lab) -> N
     assert [protected_mode.registers[name] & 0xFFFF for name in names] == [3, 3, 2]
 
 
-# -- faults met while delivering -----------------------------------------------------------------
+# -- faults met while delivering -------------------------------------------------------------------
 
 GATE_FAULTS = [
     ({"kind": 12}, 13, 0x80 * 8 + 2),
@@ -563,7 +563,7 @@ def test_delivery_sets_the_accessed_bit_of_the_code_segment(protected_mode: Lab)
     assert protected_mode.memory.read_integer(place, 1) == 0x9F
 
 
-# -- external events -----------------------------------------------------------------------------
+# -- external events -------------------------------------------------------------------------------
 
 
 def test_delivery_of_an_interrupt_pushes_the_next_instruction_and_no_rf(long_mode: Lab) -> None:
@@ -625,7 +625,7 @@ def test_delivery_of_a_fault_inside_an_nmi_handler_unblocks_at_its_iret(long_mod
     assert long_mode.core.accepts_nmi
 
 
-# -- events as values ----------------------------------------------------------------------------
+# -- events as values ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -76,7 +76,15 @@ def test_instruction_that_is_not_advertised_is_ud(long_mode: Lab, code: str) -> 
 
 @pytest.mark.parametrize(
     "source",
-    ["push es", "into", "aam", "daa", "pushad", ".byte 0xEA, 0, 0, 0, 0, 8, 0", ".byte 0x82, 0xC0, 1"],
+    [
+        "push es",
+        "into",
+        "aam",
+        "daa",
+        "pushad",
+        ".byte 0xEA, 0, 0, 0, 0, 8, 0",
+        ".byte 0x82, 0xC0, 1",
+    ],
 )
 def test_instruction_of_32_bit_code_is_ud_in_64_bit_mode(long_mode: Lab, source: str) -> None:
     codes = {"push es": 0x06, "into": 0xCE, "aam": 0xD4, "daa": 0x27, "pushad": 0x60}
@@ -289,15 +297,13 @@ def test_mov_to_cr8_of_reserved_bits_is_gp(long_mode: Lab, value: int) -> None:
 
 
 def test_mov_to_cr8_is_the_task_priority_of_the_apic(long_mode: Lab) -> None:
-    source = "mov eax, 9\nmov cr8, rax\nmov rbx, -1\nmov rbx, cr8\nmov ecx, 0xFEE00080\nmov ecx, [rcx]\nhlt"
-    long_mode.run(source)
+    source = "mov eax, 9\nmov cr8, rax\nmov rbx, -1\nmov rbx, cr8\nmov ecx, 0xFEE00080\n"
+    long_mode.run(source + "mov ecx, [rcx]\nhlt")
     assert (long_mode.registers["rbx"], long_mode.registers["rcx"]) == (9, 0x90)
 
 
 @pytest.mark.parametrize("register", ["0xC8", "0xE8", "0xF0", "0xF8"])
-def test_mov_to_a_control_register_that_does_not_exist_is_ud(
-    long_mode: Lab, register: str
-) -> None:
+def test_mov_to_a_control_register_that_does_not_exist_is_ud(long_mode: Lab, register: str) -> None:
     assert fault(long_mode, f".byte 0x0F, 0x22, {register}")[0] == 6
 
 
@@ -326,7 +332,7 @@ def test_debug_register_4_is_6_unless_debugging_extensions_are_on(
     assert fault(long_mode, source)[0] == vector
 
 
-# -- SYSCALL and its relatives ----------------------------------------------------------------------
+# -- SYSCALL and its relatives ---------------------------------------------------------------------
 
 
 def prepare_syscall(lab: Lab, mask: int = 0) -> None:
@@ -373,7 +379,9 @@ def test_sysretq_returns_to_64_bit_user_code(long_mode: Lab) -> None:
     prepare_syscall(long_mode)
     long_mode.allow_user()
     long_mode.memory.write(TARGET, b"\x0f\x0b")
-    long_mode.code(f"mov ecx, {TARGET}\nmov r11d, 0x3D7ED7\nmov rsp, 0x3F000\n.byte 0x48, 0x0F, 0x07")
+    long_mode.code(
+        f"mov ecx, {TARGET}\nmov r11d, 0x3D7ED7\nmov rsp, 0x3F000\n.byte 0x48, 0x0F, 0x07"
+    )
     entry = long_mode.enter()
     assert (entry.vector, entry.frame[:3]) == (6, [TARGET, USER_CS64, 0x3C_7ED7 | RF])
     assert (entry.frame[3], entry.frame[4]) == (USER_STACK, USER_DS)
@@ -487,11 +495,12 @@ def test_swapgs_exchanges_the_base(long_mode: Lab) -> None:
     assert long_mode.registers["kernel_gs_base"] == 0x1111
 
 
-# -- single stepping, shadows ------------------------------------------------------------------------
+# -- single stepping, shadows ----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    "source", ["nop", "cpuid", "rdtsc", "in al, 0x80", "mov rax, cr0", "mov dr0, rax", "mov cr0, rax"]
+    "source",
+    ["nop", "cpuid", "rdtsc", "in al, 0x80", "mov rax, cr0", "mov dr0, rax", "mov cr0, rax"],
 )
 def test_single_step_traps_behind_each_instruction(long_mode: Lab, source: str) -> None:
     symbols = long_mode.code(f"mov rax, cr0\n{source}\nbehind: nop")
@@ -591,7 +600,7 @@ def test_shadow_ends_when_the_next_instruction_faults(long_mode: Lab) -> None:
     assert long_mode.core.accepts_interrupts
 
 
-# -- paging of the engine ----------------------------------------------------------------------------
+# -- paging of the engine --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

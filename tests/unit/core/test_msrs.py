@@ -79,7 +79,9 @@ def test_msr_reads_back_what_was_written(
     assert msrs.read(number) == value
 
 
-@pytest.mark.parametrize("number", [0, 0x1C, 0x40, 0x17B, 0x210, 0x830 - 1, 0x900, 0xC000_0085, 0xC001_0000])
+@pytest.mark.parametrize(
+    "number", [0, 0x1C, 0x40, 0x17B, 0x210, 0x830 - 1, 0x900, 0xC000_0085, 0xC001_0000]
+)
 def test_msr_that_does_not_exist_is_gp(msrs: ModelSpecificRegisters, number: int) -> None:
     with pytest.raises(Fault) as reading:
         msrs.read(number)
@@ -89,9 +91,7 @@ def test_msr_that_does_not_exist_is_gp(msrs: ModelSpecificRegisters, number: int
     assert (writing.value.vector, writing.value.error_code) == (Vector.GP, 0)
 
 
-@pytest.mark.parametrize(
-    "number", [Msr.MTRRCAP, Msr.PLATFORM_ID, Msr.MCG_CAP, Msr.FEATURE_CONTROL]
-)
+@pytest.mark.parametrize("number", [Msr.MTRRCAP, Msr.PLATFORM_ID, Msr.MCG_CAP, Msr.FEATURE_CONTROL])
 def test_msr_that_is_read_only_or_locked_refuses_writes(
     msrs: ModelSpecificRegisters, number: int
 ) -> None:
@@ -187,9 +187,7 @@ def test_x2apic_id_after_the_switch_is_readable(long_mode: Lab) -> None:
 
 
 def test_tsc_adjust_moves_the_counter(long_mode: Lab) -> None:
-    long_mode.run(
-        "mov ecx, 0x3B\nmov eax, 1000\nxor edx, edx\nwrmsr\nrdtsc\nhlt"
-    )
+    long_mode.run("mov ecx, 0x3B\nmov eax, 1000\nxor edx, edx\nwrmsr\nrdtsc\nhlt")
     assert long_mode.registers["rax"] == 1004
 
 
@@ -220,9 +218,11 @@ ONE = Lab("long")
 )
 def test_msr_of_any_number_and_value_is_taken_or_gp(number: int, value: int) -> None:
     before = ONE.context.save()
+    faults = []
     try:
         ONE.core.msrs.write(number, value)
     except Fault as fault:
-        assert (fault.vector, fault.error_code) == (Vector.GP, 0)
+        faults.append((fault.vector, fault.error_code))
     finally:
         ONE.context.restore(before)
+    assert faults in ([], [(Vector.GP, 0)])

@@ -202,7 +202,7 @@ def test_walk_of_a_negative_address_uses_the_upper_half(walker: object) -> None:
     assert do(walker, words, linear=linear) == 0x7567
 
 
-# -- PAE and 32-bit paging ---------------------------------------------------------------------------
+# -- PAE and 32-bit paging -------------------------------------------------------------------------
 
 
 def test_walk_of_pae_tables_finds_the_page(walker: object) -> None:

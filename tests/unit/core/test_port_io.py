@@ -50,9 +50,7 @@ def test_out_and_in_reach_the_device(bench: Bench, mode: str) -> None:
         ("in eax, dx", 0xFFFF_FF5A),
     ],
 )
-def test_in_changes_as_much_of_rax_as_it_reads(
-    long_mode: Lab, source: str, expected: int
-) -> None:
+def test_in_changes_as_much_of_rax_as_it_reads(long_mode: Lab, source: str, expected: int) -> None:
     long_mode.run(f"mov dx, {SCRATCH}\nmov al, 0x5A\nout dx, al\nhlt")
     long_mode.run(f"mov rax, 0x1122334455667788\nmov dx, {SCRATCH}\n{source}\nhlt")
     assert long_mode.registers["rax"] == expected
@@ -70,7 +68,7 @@ def test_out_writes_the_accumulators_part(long_mode: Lab, size: str) -> None:
     assert long_mode.output()[:1] == b"A"
 
 
-# -- permission ----------------------------------------------------------------------------------
+# -- permission ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("mode", ["protected", "long"])
@@ -166,7 +164,7 @@ def test_port_access_with_a_page_fault_at_the_bitmap_raises_it(long_mode: Lab) -
     assert long_mode.registers["cr2"] == WINDOW + 0x1000
 
 
-# -- strings -------------------------------------------------------------------------------------
+# -- strings ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("mode", ["real", "protected", "long"])
@@ -248,9 +246,7 @@ def test_ins_ignores_a_segment_prefix(long_mode: Lab) -> None:
 
 
 @pytest.mark.parametrize(("segment", "vector"), [("0x36", 12), ("0x3E", 13)])
-def test_outs_beyond_a_segment_limit_faults(
-    protected_mode: Lab, segment: str, vector: int
-) -> None:
+def test_outs_beyond_a_segment_limit_faults(protected_mode: Lab, segment: str, vector: int) -> None:
     protected_mode.gate(12, offset=0xA0C0)
     number = {"0x36": cx.SS, "0x3E": cx.DS}[segment]
     protected_mode.set_segment(number, SMALL_STACK)

@@ -61,6 +61,13 @@ def test_a20_masked_wraps_addresses_at_1_mib() -> None:
             and rax, -4096                # page directory of the first GiB
             mov qword ptr [rax + 16], 0x5003
             mov qword ptr [0x5000], 0x102003
+            mov ecx, code_end - code
+            lea rsi, [rip + code]
+            mov edi, 0x4000
+            rep movsb                     # below 1 MiB the code stays visible
+            mov eax, 0x4000
+            jmp rax
+        code:
             in al, 0x92
             and al, 0xFD
             out 0x92, al
@@ -68,6 +75,9 @@ def test_a20_masked_wraps_addresses_at_1_mib() -> None:
             or al, 2
             out 0x92, al
             mov ecx, [0x400000]
+            cli
+            hlt
+        code_end:
         """,
         memory_bytes=3 << 20,  # page tables where line 20 is 0
     )
