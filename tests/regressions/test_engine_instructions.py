@@ -420,7 +420,6 @@ def test_machine_movaps_on_an_odd_address_is_general_protection(
     assert (done.word(0), done.word(1)) == (0, done.label("here"))
 
 
-@not_modelled
 def test_machine_resume_flag_reads_0_in_pushf(guest: Callable[..., Any]) -> None:
     done = guest("""
         mov rbx, rsp

@@ -104,6 +104,10 @@ _VEX_GENERAL = frozenset(
     ]
 )
 """VEX-encoded instructions on general registers (BMI1, BMI2)."""
+_FAR_ACCESSES = frozenset(
+    {"cmpxchg8b", "cmpxchg16b", "fxsave", "fxsave64", "fxrstor", "fxrstor64"}
+    | {"fnsave", "frstor", "fnstenv", "fldenv", "fbld", "fbstp"}
+)
 _NOT_VEX = frozenset({"verr", "verw"})
 _LONG_BITS = 64
 _PREFIXES = frozenset(b"\x66\x67\xf2\xf3\xf0\x2e\x36\x3e\x26\x64\x65")
@@ -178,9 +182,17 @@ class Block:
         return end - offsets[index]
 
 
+def has_far_accesses(mnemonic: str, operands: str) -> bool:
+    """Return whether the engine makes an instruction's accesses in a function of its own.
+
+    A device access that stops such an instruction does not undo it.
+    """
+    return mnemonic in _FAR_ACCESSES or (mnemonic in ("fld", "fstp") and "xword" in operands)
+
+
 def is_sensitive(mnemonic: str, operands: str) -> bool:
     """Return whether an instruction must not run natively unseen."""
-    if mnemonic in SENSITIVE:
+    if mnemonic in SENSITIVE or has_far_accesses(mnemonic, operands):
         return True
     if mnemonic != "mov":
         return False

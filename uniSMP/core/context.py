@@ -75,6 +75,7 @@ _PE = int(Cr0.PE)
 _LMA = int(Efer.LMA)
 _VM = int(Rflags.VM)
 _DF = int(Rflags.DF)
+_RF = int(Rflags.RF)
 _TS = int(Cr0.TS)
 
 
@@ -245,6 +246,10 @@ class Context:
     def clear_shadow(self) -> None:
         """End the interrupt shadow (an instruction was executed or an event delivered)."""
         self.set_double(HFLAGS, self.double(HFLAGS) & ~HF_INHIBIT_IRQ)
+
+    def clear_resume(self) -> None:
+        """Clear RF, which lasts for one instruction."""
+        self.set_double(EFLAGS, self.double(EFLAGS) & ~_RF)
 
     @property
     def a20_mask(self) -> int:

@@ -21,6 +21,7 @@ from uniSMP.core.blocks import (
     LONGEST_INSTRUCTION_BYTES,
     Instruction,
     decode_instruction,
+    has_far_accesses,
     is_sensitive,
     is_undefined,
     is_undefined_encoding,
@@ -285,6 +286,21 @@ class Core:
         self._state[ns.REASON] = ns.STOPPED_HALT
         return self._after_step(native.run_one(self._state))
 
+    def _step_undoing(self, linear: int, size: int) -> Stop | None:
+        """Do the same for an instruction that a device access does not undo by itself."""
+        state, saved = self._state, self._context.save()
+        state[ns.MMIO_KNOWN] = 0
+        self.blocks.charge_one(linear, size)
+        reason = native.run_one(state)
+        while reason == ns.STOPPED_MMIO:
+            self._context.restore(saved)
+            self.blocks.refund(1)
+            self._answer_device_access()
+            self.blocks.charge_one(linear, size)
+            reason = native.run_one(state)
+        state[ns.MMIO_KNOWN] = 0
+        return self._after_step(reason)
+
     def _after_step(self, reason: int) -> Stop | None:
         """Handle what came of the execution of a single instruction."""
         if self._state[ns.ENGINE_ERROR]:
@@ -306,6 +322,8 @@ class Core:
         if instruction is None:
             return self._undecodable(linear)
         words = (instruction.mnemonic, instruction.operands)
+        if has_far_accesses(*words) and not is_undefined(*words, instruction.prefixes):
+            return self._step_undoing(linear, instruction.size_bytes)
         if not (is_sensitive(*words) or is_undefined(*words, instruction.prefixes)):
             # The engine raises #NM or #UD before it has read the whole instruction.
             return self._step(linear, instruction.size_bytes)
@@ -323,6 +341,7 @@ class Core:
         if effect is Effect.ADVANCE:
             context.rip = self._next_rip(instruction)
         context.clear_shadow()
+        context.clear_resume()
         return self._after_emulated()
 
     def _undecodable(self, linear: int) -> Stop | None:

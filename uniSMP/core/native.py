@@ -25,6 +25,7 @@ from uniSMP.core.native_cache import is_cache_writable
 _CACHE = is_cache_writable(__file__)
 _IF = 1 << 9
 _NT = 1 << 14
+_RF = np.uint32(1 << 16)
 _ALL_STATE = ns.WORDS
 _TABLE_WORDS = ns.TABLE_ENTRIES * ns.ENTRY_WORDS
 NEXT_BLOCK_FLAGS = 24
@@ -98,6 +99,18 @@ def _slot(address: int) -> int:
     return ((address ^ (address >> 15)) & (ns.TABLE_ENTRIES - 1)) * ns.ENTRY_WORDS
 
 
+@njit(cache=_CACHE, inline="always")
+def _begin_block(cpu: Any) -> None:  # noqa: ANN401
+    """Clear RF, which holds breakpoints off for one instruction.
+
+    The engine clears it at the end of some blocks only; where a block begins has been translated
+    for the flag by then.
+    """
+    flags = cpu[cx.EFLAGS >> 2]
+    if flags & _RF != 0:
+        cpu[cx.EFLAGS >> 2] = flags & ~_RF
+
+
 @njit(cache=_CACHE)
 def _is_same_code(state: Any, table: Any, entry: int, address: int) -> bool:  # noqa: ANN401
     """Return whether a linear address still maps to the page its block was decoded from."""
@@ -120,8 +133,10 @@ def _is_same_code(state: Any, table: Any, entry: int, address: int) -> bool:  # 
 def on_block(_engine: Any, address: int, size: int, data: Any) -> None:  # noqa: ANN401, C901, PLR0911, PLR0912, PLR0915
     """Charge the block that is about to run, or stop before it."""
     state = carray(data, (_ALL_STATE,), np.int64)
+    cpu = carray(pointer(np.uint64(state[ns.ENV])), (64,), np.uint32)
     if state[ns.PASS] != 0:
         state[ns.PASS] = 0
+        _begin_block(cpu)
         return
     if state[ns.STOP_NEXT] != 0:
         reason = state[ns.STOP_NEXT]
@@ -131,7 +146,6 @@ def on_block(_engine: Any, address: int, size: int, data: Any) -> None:  # noqa:
     start = np.int64(address)
     length = np.int64(size)
     table = carray(pointer(np.uint64(state[ns.TABLE])), (_TABLE_WORDS,), np.int64)
-    cpu = carray(pointer(np.uint64(state[ns.ENV])), (64,), np.uint32)
     hflags = np.int64(cpu[cx.HFLAGS >> 2])
     entry = _slot(start)
     instructions = table[entry + ns.ENTRY_INSTRUCTIONS]
@@ -191,6 +205,7 @@ def on_block(_engine: Any, address: int, size: int, data: Any) -> None:  # noqa:
     state[ns.CHARGED] = instructions
     state[ns.REMAINING] -= instructions
     state[ns.RETIRED] += instructions
+    _begin_block(cpu)
     flags = table[entry + ns.ENTRY_FLAGS]
     if flags != 0:
         if (flags & ns.CHANGES_MAPPING) != 0:

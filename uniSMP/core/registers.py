@@ -38,7 +38,7 @@ class Registers(Mapping[str, int]):
 
     >>> from uniSMP import Machine, assemble
     >>> machine = Machine(cores=1, boot="long")
-    >>> machine.load(assemble("_start: mov eax, 42; cli; hlt"))
+    >>> machine.load(assemble("_start: mov eax, 42\\n cli\\n hlt"))
     >>> _ = machine.run()
     >>> machine.core(0).registers["rax"]
     42

@@ -49,7 +49,7 @@ class CorePlatform:
 
     def begin_run(self) -> None:
         """Start to watch for what the run loop must look at."""
-        self.has_attention = False
+        self.has_attention = self._board.has_news = False
         self._deadline_at_start = self._board.deadline_ticks
 
     def _after(self, messages: Messages) -> None:

@@ -44,6 +44,8 @@ _FINAL = frozenset({Outcome.FINISHED, Outcome.GUEST_FAILED, Outcome.TRIPLE_FAULT
 """Outcomes after which the machine does not go on."""
 _LONGEST_RUN_INSTRUCTIONS = 1_000_000
 """So often, at least, the host is asked whether to go on."""
+_PAUSES_OF_A_SPIN = 3
+"""So many slices in a row that end in PAUSE make a spinning core."""
 _MOST_IDLE_EVENTS = 100_000
 """Device events in a row that wake nobody; more is a deadlock."""
 _MOST_NMI_EVENTS = 16
@@ -85,7 +87,7 @@ class RunLoop:
         self._clock = clock
         self._coherence = coherence
         self._has_nmi = [False] * len(cores)
-        self._is_spinning = [False] * len(cores)
+        self._pauses = [0] * len(cores)
         self._ending: Ending | None = None
         self._idle_events = 0
         self._on_console: Callable[[bytes], None] | None = None
@@ -138,18 +140,18 @@ class RunLoop:
             raise ConfigError(f"schedule {schedule.name}: {chosen} is not among cores {runnable}")
         core = self._cores[chosen.core_id]
         core.yield_on_pause(enabled=self._yields(core))
-        if all(self._is_spinning[core_id] for core_id in runnable):
-            self._is_spinning = [False] * len(self._cores)
+        if all(self._pauses[core_id] >= _PAUSES_OF_A_SPIN for core_id in runnable):
+            self._pauses = [0] * len(self._cores)
         stop = self._run_slice(core, chosen.budget_instructions)
-        self._is_spinning[core.core_id] = stop is Stop.PAUSE
+        self._pauses[core.core_id] = self._pauses[core.core_id] + 1 if stop is Stop.PAUSE else 0
         self._coherence.synchronize()
 
     def _yields(self, core: Core) -> bool:
         """Return whether a core that executes PAUSE lets others run."""
         others = [each for each in self._cores if each is not core and self._is_runnable(each)]
-        is_spinning = self._is_spinning
-        has_worker = any(not is_spinning[each.core_id] for each in others)
-        return has_worker or (bool(others) and not is_spinning[core.core_id])
+        return any(
+            self._pauses[each.core_id] < _PAUSES_OF_A_SPIN for each in (*others, core)
+        ) and bool(others)
 
     def _run_slice(self, core: Core, budget: int) -> Stop:
         """Run one core for `budget` instructions, or until it cannot or need not go on."""
@@ -162,12 +164,11 @@ class RunLoop:
                 self._advance_devices()
             if not self._deliver(core) or core.retired >= end or not core.can_run:
                 break
+            if board.has_news:
+                core.yield_on_pause(enabled=self._yields(core))
             stop = self._run(core, platform, end - core.retired)
             if board.mail:
                 self._look_at_mail()
-            if board.has_news:
-                board.has_news = False
-                core.yield_on_pause(enabled=self._yields(core))
             if stop in _ENDS_OF_SLICE or self._is_dead(core, stop):
                 return stop
         return Stop.BUDGET

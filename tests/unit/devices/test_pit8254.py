@@ -340,6 +340,17 @@ def test_periodic_count_after_forbidden_one_is_loaded_at_once(
     assert [clock for clock, _ in deadlines(pit, 2)] == changes
 
 
+def test_periodic_new_count_after_forbidden_one_keeps_count_until_loaded(pit: Pit) -> None:
+    program(pit, 0, 2, 1)
+    at(pit, 3)
+
+    write_count(pit, 0, 4)
+
+    assert count(pit, 0) == 0xFFFF
+    at(pit, 4)
+    assert count(pit, 0) == 4
+
+
 @pytest.mark.parametrize(("written_at", "messages"), [(2, ()), (3, RISES)])
 def test_periodic_new_count_one_stops_the_output_high(
     pit: Pit, written_at: int, messages: Messages
