@@ -321,12 +321,9 @@ class Core:
         context = self._context
         if instruction is None:
             return self._undecodable(linear)
-        words = (instruction.mnemonic, instruction.operands)
-        if has_far_accesses(*words) and not is_undefined(*words, instruction.prefixes):
-            return self._step_undoing(linear, instruction.size_bytes)
-        if not (is_sensitive(*words) or is_undefined(*words, instruction.prefixes)):
-            # The engine raises #NM or #UD before it has read the whole instruction.
-            return self._step(linear, instruction.size_bytes)
+        step = self._native_step(instruction)
+        if step is not None:
+            return step(linear, instruction.size_bytes)
         if instruction.mnemonic in ("int1", "icebp"):
             self.blocks.charge_one(linear, instruction.size_bytes)
             return_rip = self._next_rip(instruction)
@@ -343,6 +340,16 @@ class Core:
         context.clear_shadow()
         context.clear_resume()
         return self._after_emulated()
+
+    def _native_step(self, instruction: Instruction) -> Callable[[int, int], Stop | None] | None:
+        """Return how the engine executes an instruction alone; None where Python emulates it."""
+        words = (instruction.mnemonic, instruction.operands)
+        if is_undefined(*words, instruction.prefixes):
+            return None
+        if has_far_accesses(*words):
+            return self._step_undoing
+        # The engine raises #NM or #UD before it has read the whole instruction.
+        return None if is_sensitive(*words) else self._step
 
     def _undecodable(self, linear: int) -> Stop | None:
         """Let the engine try what Capstone does not know, unless it is undefined for certain."""

@@ -31,14 +31,14 @@ _VISIBLE_FLAGS = 0x00F0_FF00
 
 
 class Registers(Mapping[str, int]):
-    """The registers of one core as a mapping from lower-case names to unsigned integers.
+    r"""The registers of one core as a mapping from lower-case names to unsigned integers.
 
     General registers, `rip` and `rflags` can be set while the machine is not running; segment
     registers give their selectors.
 
     >>> from uniSMP import Machine, assemble
     >>> machine = Machine(cores=1, boot="long")
-    >>> machine.load(assemble("_start: mov eax, 42\\n cli\\n hlt"))
+    >>> machine.load(assemble("_start: mov eax, 42\n cli\n hlt"))
     >>> _ = machine.run()
     >>> machine.core(0).registers["rax"]
     42
