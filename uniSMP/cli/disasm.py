@@ -8,8 +8,6 @@ from uniSMP.errors import ConfigError
 from uniSMP.memory import multiboot
 from uniSMP.trace.text import SymbolNames, disassemble
 
-_LONGEST_INSTRUCTION_BYTES = 15
-
 
 @click.command("disasm")
 @click.argument("target")
@@ -19,7 +17,7 @@ _LONGEST_INSTRUCTION_BYTES = 15
 def command(target: str, symbol: str | None, count: int | None, bits: str | None) -> None:
     """Disassemble TARGET: the name of a guest program, an assembly source, or an image."""
     guest = resolve(target)
-    pieces, symbols = _pieces(guest)
+    pieces, symbols = _pieces(guest), guest.labels
     names = SymbolNames(symbols)
     begin = _find(symbol, symbols, guest) if symbol is not None else 0
     left = count
@@ -36,11 +34,10 @@ def command(target: str, symbol: str | None, count: int | None, bits: str | None
         left = None if left is None else left - len(shown)
 
 
-def _pieces(guest: Target) -> tuple[list[tuple[int, bytes]], dict[str, int]]:
+def _pieces(guest: Target) -> list[tuple[int, bytes]]:
     if isinstance(guest.image, Image):
-        return [(guest.image.origin, guest.image.data)], dict(guest.image.symbols)
-    image = multiboot.parse(guest.image)
-    return [(piece.address, piece.data) for piece in image.segments], dict(image.symbols)
+        return [(guest.image.origin, guest.image.data)]
+    return [(piece.address, piece.data) for piece in multiboot.parse(guest.image).segments]
 
 
 def _find(symbol: str, symbols: dict[str, int], guest: Target) -> int:

@@ -71,4 +71,4 @@ def print_summary(result: RunResult, symbols: Mapping[str, int], stream: TextIO)
 
 def _state(core: CoreSummary, names: SymbolNames) -> str:
     name = names.describe(core.rip)
-    return f"{core.state} ({name})" if name and "rip" in core.state else core.state
+    return core.state.replace(f"rip {core.rip:#x}", name) if name else core.state

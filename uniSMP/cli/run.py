@@ -101,7 +101,7 @@ def command(  # noqa: PLR0913 - one parameter per option
         config = _start_directly(guest, config)
     with Machine(config) as machine:
         machine.load(guest.image)
-        tracer = _trace(guest, machine, as_json=as_json) if trace else None
+        tracer = _trace(guest, as_json=as_json) if trace else None
         stream = sys.stderr if trace else sys.stdout
         with RunDisplay(machine, max_instructions, stream, is_quiet=as_json) as display, limits:
             result = machine.run(
@@ -111,7 +111,7 @@ def command(  # noqa: PLR0913 - one parameter per option
                 is_interrupted=lambda: display.tick() or limits.is_over(),
                 on_blocks=tracer.add if tracer else None,
             )
-        _print_result(result, machine, stream, as_json=as_json)
+        _print_result(result, guest, stream, as_json=as_json)
     return 0 if result.outcome is Outcome.FINISHED else 1
 
 
@@ -151,13 +151,13 @@ def _read_serial(source: str | None) -> bytes:
         raise ImageError(f"cannot read {source}: {error.strerror}") from error
 
 
-def _trace(guest: Target, machine: Machine, *, as_json: bool) -> TextTrace:
+def _trace(guest: Target, *, as_json: bool) -> TextTrace:
     stream = sys.stderr if as_json else sys.stdout
-    return TextTrace(stream.write, machine.symbols, guest.source_line)
+    return TextTrace(stream.write, guest.labels, guest.source_line)
 
 
-def _print_result(result: RunResult, machine: Machine, stream: Any, *, as_json: bool) -> None:  # noqa: ANN401
+def _print_result(result: RunResult, guest: Target, stream: Any, *, as_json: bool) -> None:  # noqa: ANN401
     if as_json:
         click.echo(report.to_json(result))
     else:
-        report.print_summary(result, machine.symbols, stream)
+        report.print_summary(result, guest.labels, stream)

@@ -8,7 +8,7 @@ from uniSMP.assembler.assemble import assemble_file
 from uniSMP.assembler.image import Image
 from uniSMP.errors import ImageError
 from uniSMP.machine.boot import read_image
-from uniSMP.memory.multiboot import is_multiboot
+from uniSMP.memory import multiboot
 
 _SOURCES = frozenset({".asm", ".s", ".inc"})
 
@@ -31,9 +31,16 @@ class Target:
         return self.image.data if isinstance(self.image, Image) else self.image
 
     @property
+    def labels(self) -> dict[str, int]:
+        """Addresses of code and data by name, without plain constants."""
+        if isinstance(self.image, Image):
+            return {name: self.image.symbols[name] for name in self.image.labels}
+        return dict(multiboot.parse(self.image).symbols) if self.is_multiboot else {}
+
+    @property
     def is_multiboot(self) -> bool:
         """Whether the bytes have a multiboot header."""
-        return is_multiboot(self.data)
+        return multiboot.is_multiboot(self.data)
 
     def source_line(self, address: int) -> str:
         """Return `file:line` of an address, or nothing."""

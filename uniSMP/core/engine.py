@@ -129,6 +129,7 @@ class Engine:
         state[ns.START_FUNCTION] = _function("uc_emu_start")
         state[ns.STOP_FUNCTION] = _function("uc_emu_stop")
         state[ns.TRANSLATE_FUNCTION] = _function("uc_vmem_translate")
+        state[ns.UNWIND_FUNCTION] = _function("cpu_loop_exit_restore_x86_64")
         self._scratch = np.zeros(1, dtype=np.int64)
         state[ns.SCRATCH] = self._scratch.ctypes.data
         state[ns.BLOCK] = -1

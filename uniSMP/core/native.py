@@ -30,6 +30,8 @@ _ALL_STATE = ns.WORDS
 _TABLE_WORDS = ns.TABLE_ENTRIES * ns.ENTRY_WORDS
 NEXT_BLOCK_FLAGS = 24
 """Offset of `cflags_next_tb` in the engine's CPU object."""
+_ACCESS_PLACE = 33144
+"""Offset of `mem_io_pc`: where in the translated code the current device access stands."""
 _PROT_EXEC = 4
 _LOG_WORDS = 1 << 30
 
@@ -56,6 +58,17 @@ def _call_stop(_context: Any, function: Any, engine: Any) -> Any:  # noqa: ANN40
         return builder.call(builder.inttoptr(args[0], kind.as_pointer()), [args[1]])
 
     return types.int32(function, engine), generate
+
+
+@intrinsic
+def _call_unwind(_context: Any, function: Any, cpu: Any, place: Any) -> Any:  # noqa: ANN401
+    def generate(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:  # noqa: ANN401
+        word = ir.IntType(64)
+        kind = _caller(ir.VoidType(), [word, word])
+        builder.call(builder.inttoptr(args[0], kind.as_pointer()), [args[1], args[2]])
+        return ir.Constant(ir.IntType(32), 0)
+
+    return types.int32(function, cpu, place), generate
 
 
 @intrinsic
@@ -250,7 +263,11 @@ def on_invalid(_engine: Any, data: Any) -> bool:  # noqa: ANN401
 
 @njit(cache=_CACHE)
 def _device_access(state: Any, address: int, size: int, value: int, is_write: int) -> int:  # noqa: ANN401
-    """Answer a device access from what Python said, or stop to ask; the engine then rolls back."""
+    """Answer a device access from what Python said, or stop to ask.
+
+    To ask, the engine leaves the translated code at once, as it does for a page fault, and stands
+    before the instruction again. A mere stop would let some instructions run on to the block's end.
+    """
     if state[ns.REASON] == ns.STOPPED_MMIO:
         return 0  # the second half of an access whose first half asked
     seen = state[ns.MMIO_SEEN]
@@ -263,6 +280,9 @@ def _device_access(state: Any, address: int, size: int, value: int, is_write: in
     state[ns.MMIO_VALUE] = value
     state[ns.MMIO_IS_WRITE] = is_write
     _stop(state, ns.STOPPED_MMIO)
+    place = carray(pointer(np.uint64(state[ns.CPU] + _ACCESS_PLACE)), (1,), np.int64)[0]
+    if place != 0:
+        _call_unwind(state[ns.UNWIND_FUNCTION], state[ns.CPU], place)  # does not return
     return 0
 
 

@@ -61,6 +61,8 @@ ENGINE_ERROR = 31
 WATCH_IRET = 32
 """Non-zero: stop after a block that ends in IRET (an NMI waits for the end of its handler)."""
 SCRATCH = 33
+UNWIND_FUNCTION = 34
+"""Host address of cpu_loop_exit_restore."""
 ANSWERS = 40
 ANSWER_COUNT = 256
 """Answers to them; FXSAVE alone makes some sixty accesses, more where it is not aligned."""

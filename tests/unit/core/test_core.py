@@ -347,7 +347,7 @@ def test_code_written_by_another_core_is_executed_as_written(place: int) -> None
     )
     with Machine(cores=2, boot="long", memory_bytes=2 << 20) as machine:
         machine.load(image)
-        assert machine.run(max_instructions=10_000).outcome is Outcome.FINISHED
+        assert machine.run(max_instructions=100_000).outcome is Outcome.FINISHED
 
 
 def test_code_written_by_the_core_through_ins_is_executed_as_written(long_mode: Lab) -> None:
