@@ -26,10 +26,6 @@ def exceptions_of(engine: Uc) -> list[int]:
     return seen
 
 
-not_modelled = pytest.mark.xfail(reason="not modelled: docs/engine.md", strict=True)
-"""What the manual says and uniSMP does not do yet; the test fails once it does."""
-
-
 def is_undefined(engine: Uc) -> bool:
     """Run the code at 0x1000; return whether it ended at an undefined opcode."""
     try:
@@ -284,12 +280,6 @@ def test_machine_data_breakpoint_registers_read_back(guest: Callable[..., Any]) 
     assert (done.register("dr0"), done.register("dr7")) == (0x3000, 0xD0402)
 
 
-@not_modelled
-def test_machine_data_breakpoint_traps_behind_the_store(guest: Callable[..., Any]) -> None:
-    done = guest(f"{WATCH}mov dword ptr [0x3000], 1\nhere: nop", {1: "record"})
-    assert done.word(0) == done.label("here")
-
-
 def test_icebp_is_no_plain_exception_in_the_engine(raw: Callable[..., Uc]) -> None:
     engine = raw(".byte 0xF1\nhlt")
     seen = exceptions_of(engine)
@@ -398,26 +388,6 @@ def test_push_on_a_non_canonical_stack_is_not_a_stack_fault(
     engine.emu_start(0x1000, 0)
     assert seen == [13]
     assert raw_state(engine).read(cx.ERROR_CODE, 4) == 0
-
-
-@not_modelled
-def test_machine_push_on_a_non_canonical_stack_is_a_stack_fault(
-    guest: Callable[..., Any],
-) -> None:
-    done = guest(
-        "mov rsp, 0x8000000000000000\nhere: push rax",
-        {12: "record", 13: "record"},
-        ist={12: 1, 13: 1},
-    )
-    assert done.result.cores[0].exceptions == {12: 1}
-
-
-@not_modelled
-def test_machine_movaps_on_an_odd_address_is_general_protection(
-    guest: Callable[..., Any],
-) -> None:
-    done = guest("here: movaps xmm0, [0x3001]", {13: "record"})
-    assert (done.word(0), done.word(1)) == (0, done.label("here"))
 
 
 def test_machine_resume_flag_reads_0_in_pushf(guest: Callable[..., Any]) -> None:
