@@ -114,6 +114,24 @@ def raw() -> Callable[..., Uc]:
     return make
 
 
+def _page(engine: Uc, entries: Mapping[int, int]) -> None:
+    for table, below in ((0x10000, 0x11007), (0x11000, 0x12007), (0x12000, 0x13007)):
+        engine.mem_write(table, below.to_bytes(8, "little"))
+    for page in range(512):
+        entry = entries.get(page, page << 12 | 7)
+        engine.mem_write(0x13000 + 8 * page, entry.to_bytes(8, "little"))
+    engine.reg_write(x86.UC_X86_REG_CR3, 0x10000)
+    engine.reg_write(x86.UC_X86_REG_CR4, 0x620)
+    engine.reg_write(x86.UC_X86_REG_MSR, (0xC000_0080, 0xD01))
+    engine.reg_write(x86.UC_X86_REG_CR0, 0x8001_0033)
+
+
+@pytest.fixture
+def raw_tables() -> Callable[..., None]:
+    """Return what switches paging on in a bare engine; see `raw_paged`."""
+    return _page
+
+
 @pytest.fixture
 def raw_paged(raw: Callable[..., Uc]) -> Callable[..., Uc]:
     """Return a maker of bare engines with paging: 2 MiB identity-mapped in 4 KiB pages.
@@ -123,15 +141,7 @@ def raw_paged(raw: Callable[..., Uc]) -> Callable[..., Uc]:
 
     def make(source: str, entries: Mapping[int, int] | None = None) -> Uc:
         engine = raw(source)
-        for table, below in ((0x10000, 0x11007), (0x11000, 0x12007), (0x12000, 0x13007)):
-            engine.mem_write(table, below.to_bytes(8, "little"))
-        for page in range(512):
-            entry = (entries or {}).get(page, page << 12 | 7)
-            engine.mem_write(0x13000 + 8 * page, entry.to_bytes(8, "little"))
-        engine.reg_write(x86.UC_X86_REG_CR3, 0x10000)
-        engine.reg_write(x86.UC_X86_REG_CR4, 0x620)
-        engine.reg_write(x86.UC_X86_REG_MSR, (0xC000_0080, 0xD01))
-        engine.reg_write(x86.UC_X86_REG_CR0, 0x8001_0033)
+        _page(engine, entries or {})
         return engine
 
     return make

@@ -7,7 +7,7 @@ import pytest
 from unicorn import Uc
 from unicorn import x86_const as x86
 
-from uniSMP import Machine, RoundRobin
+from uniSMP import Machine, RoundRobin, assemble
 from uniSMP.arch.apic import LocalApicRegister
 from uniSMP.core import context as cx
 
@@ -434,3 +434,23 @@ def test_machine_time_stamp_counts_ticks_per_instruction(
         ticks_per_instruction=ticks,
     )
     assert done.register("r8") == 5 * ticks
+
+
+MULTIBOOT = """
+.align 4
+header:
+    .long 0x1BADB002, 0x10003, CHECKSUM
+    .long header, header, 0, 0, _start
+_start:
+    hlt
+"""
+
+
+def test_machine_boot_information_lies_where_no_trampoline_goes() -> None:
+    flags = 0x10003
+    checksum = -(0x1BAD_B002 + flags) & 0xFFFF_FFFF
+    source = MULTIBOOT.replace("CHECKSUM", hex(checksum))
+    with Machine(memory_bytes=2 << 20) as machine:
+        machine.load(assemble(source))
+        assert machine.core(0).registers["rax"] == 0x2BAD_B002
+        assert 0x90000 < machine.core(0).registers["rbx"] < 0xA0000

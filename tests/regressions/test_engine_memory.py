@@ -16,6 +16,7 @@ RIP, RAX = x86.UC_X86_REG_RIP, x86.UC_X86_REG_RAX
 RETURN_1 = "mov eax, 1\nhlt"
 CODE_AT = 0x1000
 PATCH_AT = 0x1001
+CPU_POINTER = 440
 Ram = ctypes.Array[ctypes.c_char]
 
 
@@ -166,6 +167,32 @@ def test_write_protection_hook_on_the_code_page_cures_the_alias(
     assert run(engine) == 7
 
 
+@pytest.mark.parametrize(("resets", "expected"), [(False, 1), (True, 7)])
+def test_write_protection_hook_added_later_needs_the_dirty_mark_reset(
+    raw: Callable[..., Uc],
+    raw_library: ctypes.CDLL,
+    raw_tables: Callable[..., None],
+    shared_ram: Ram,
+    resets: bool,  # noqa: FBT001 - a parameter of the scheme
+    expected: int,
+) -> None:
+    host = ctypes.addressof(shared_ram)
+    engine = raw(ALIAS, memory=host)
+    raw_tables(engine, {0x30: NX | 0x31007})
+    engine.mem_write(0x31000, bytes.fromhex("b801000000 c3"))
+    reset = raw_library.tlb_reset_dirty_x86_64
+    reset.restype = None
+    cpu = ctypes.c_uint64.from_address(engine._uch.value + CPU_POINTER).value
+    page = ctypes.c_uint64(host + 0x31000 if resets else host)
+
+    def protect(uc: Uc, _block: object, _previous: object, _data: object) -> None:
+        uc.hook_add(unicorn.UC_HOOK_MEM_WRITE_PROT, lambda *_all: True, None, 0x31000, 0x31FFF)
+        reset(ctypes.c_void_p(cpu), page, ctypes.c_uint64(4096))
+
+    engine.hook_add(unicorn.UC_HOOK_EDGE_GENERATED, protect, None, 0x31000, 0x31FFF)
+    assert run(engine) == expected
+
+
 def test_code_translated_in_the_new_block_hook_can_be_located(
     raw_paged: Callable[..., Uc], raw_library: ctypes.CDLL
 ) -> None:
@@ -218,7 +245,7 @@ STORES = [
     "mov byte ptr [0x3000], al\nmov esi, 0x3000\nmov ecx, 1\nrep movsb",
     "mov ecx, 7\nmov eax, 1\nlock cmpxchg byte ptr [rdi], cl",
     "lock add byte ptr [rdi], 6",
-    "lea rsp, [rdi + 7]\nmov rcx, 0xC300000007\nand rsp, -1\nmov dword ptr [rdi], ecx",
+    "mov rcx, 0xC300000007\nlea rsp, [rdi + 8]\npush rcx",
     "movd xmm0, eax\nmovd dword ptr [rdi], xmm0",
 ]
 
@@ -263,7 +290,7 @@ fill:
     mov rax, cr3
     mov cr3, rax
     mov rax, 0xC300000001B8         # mov eax, 1; ret
-    mov [0x31000], rax
+    mov [0x30000], rax              # the alias is cached as data before there is code
     mov edi, 0x31000
     call rdi
     mov ebx, eax

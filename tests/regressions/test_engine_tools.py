@@ -48,6 +48,7 @@ def test_directive_works_in_keystone(source: str, code: str | None) -> None:
     "source",
     [
         ".org 0x100\nnop",
+        ".section .text\nnop",
         "1: nop\njmp 1b",
         "label: nop\nmov eax, offset label",
         "ljmp 8, 0x1000",

@@ -117,6 +117,7 @@ _XOP_OR_POP = 0x8F
 _VEX_OR_LOAD = frozenset({0x62, 0xC4, 0xC5})
 """EVEX or BOUND, VEX or LES and LDS."""
 _REGISTER_FORM = 0xC0
+_FAR_OR_NEAR = frozenset({"jmp", "call"})
 _IRET = frozenset({"iret", "iretd", "iretq"})
 
 _CAPSTONE_MODES = {
@@ -272,7 +273,9 @@ def _flags(mnemonic: str, operands: str) -> int:
         return ns.ENDS_IN_PAUSE
     if mnemonic in _IRET:
         return ns.ENDS_IN_IRET
-    changes = mnemonic in _MAPPING_MNEMONICS
+    # Capstone writes some far jumps and calls as "jmp ptr [...]".
+    is_far = mnemonic in _FAR_OR_NEAR and operands.startswith("ptr [")
+    changes = is_far or mnemonic in _MAPPING_MNEMONICS
     if changes or (mnemonic == "mov" and operands.lstrip().startswith("cr")):
         return ns.CHANGES_MAPPING
     return 0

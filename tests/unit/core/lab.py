@@ -190,7 +190,7 @@ class Lab:
         limit = value & 0xFFFF | high & 0xF_0000
         limit = limit << 12 | 0xFFF if high >> 23 & 1 else limit
         base = value >> 16 & 0xFFFF | (high & 0xFF) << 16 | high & 0xFF00_0000
-        return cx.Segment(selector, base, limit, high & 0x00F0_FF00)
+        return cx.Segment(selector, base, limit, high)
 
     def set_segment(self, number: int, selector: int) -> None:
         """Load a segment register from this bench's GDT."""

@@ -554,3 +554,36 @@ def test_real_mode_runs_from_the_reset_state(real_mode: Lab) -> None:
     assert real_mode.context.linear_rip == 0 or CODE_16
     assert real_mode.run("mov ax, 0x1234\nmov ss, ax\nmov bx, ss\nhlt") is Stop.HALT
     assert real_mode.registers["rbx"] == 0x1234
+
+
+def test_run_into_a_missing_page_without_nxe_executes_all_before_it(protected_mode: Lab) -> None:
+    """Without NXE and SMEP the error code does not tell a fetch from a load."""
+    lab = protected_mode
+    table = 0x6_1000
+    lab.double(0x6_0000, table | 3)
+    pages = b"".join((page << 12 | 3).to_bytes(4, "little") for page in range(0x180))
+    lab.memory.write(table, pages)
+    lab.context.set_quad(cx.CR3, 0x6_0000)
+    lab.context.set_quad(cx.CR0, 0x8000_0033)
+    lab.engine.flush_tlb()
+    lab.memory.write(0x17_FFFA, bytes.fromhex("40 40 40 40 40 40"))
+    lab.registers["rip"] = 0x17_FFFA
+    entry = lab.enter()
+    assert (entry.vector, entry.frame[:2]) == (14, [0, 0x18_0000])
+    assert (lab.registers["rax"], lab.core.retired) == (6, 7)
+
+
+def test_run_loading_from_the_next_missing_page_faults_at_the_load(protected_mode: Lab) -> None:
+    lab = protected_mode
+    table = 0x6_1000
+    lab.double(0x6_0000, table | 3)
+    pages = b"".join((page << 12 | 3).to_bytes(4, "little") for page in range(0x180))
+    lab.memory.write(table, pages)
+    lab.context.set_quad(cx.CR3, 0x6_0000)
+    lab.context.set_quad(cx.CR0, 0x8000_0033)
+    lab.engine.flush_tlb()
+    lab.memory.write(0x17_FF00, bytes.fromhex("40 a1 00001800 40"))
+    lab.registers["rip"] = 0x17_FF00
+    entry = lab.enter()
+    assert (entry.vector, entry.frame[:2]) == (14, [0, 0x17_FF01])
+    assert (lab.registers["rax"], lab.core.retired) == (1, 2)
