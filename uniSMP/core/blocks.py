@@ -149,11 +149,13 @@ class Layout:
         offsets: start of each instruction, in bytes from the start of the block.
         safe: instructions before the first sensitive one.
         flags: ENDS_IN_PAUSE and the like, see `native_state`.
+        locked: indices of the instructions whose memory accesses are locked.
     """
 
     offsets: tuple[int, ...]
     safe: int
     flags: int
+    locked: frozenset[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +166,11 @@ class Block:
     code: bytes
     bits: int
     layout: Layout
+
+    @property
+    def count(self) -> int:
+        """Number of instructions."""
+        return len(self.layout.offsets)
 
     def index_of(self, linear: int) -> int | None:
         """Return the index of the instruction that starts at `linear`, or None."""
@@ -246,6 +253,7 @@ def lay_out(code: bytes, bits: int) -> Layout:
     looks at it before the engine does.
     """
     offsets: list[int] = []
+    locked: list[int] = []
     safe: int | None = None
     end = 0
     name = operands = ""
@@ -256,6 +264,8 @@ def lay_out(code: bytes, bits: int) -> Layout:
             is_sensitive(name, operands) or is_undefined(name, operands, prefixes)
         ):
             safe = len(offsets)
+        if "lock" in prefixes or (name == "xchg" and "[" in operands):
+            locked.append(len(offsets))
         offsets.append(offset)
         end = offset + size
     if end < len(code):
@@ -264,7 +274,7 @@ def lay_out(code: bytes, bits: int) -> Layout:
         name = operands = ""
     if safe is None:
         safe = len(offsets)
-    return Layout(tuple(offsets), safe, _flags(name, operands))
+    return Layout(tuple(offsets), safe, _flags(name, operands), frozenset(locked))
 
 
 def _flags(mnemonic: str, operands: str) -> int:

@@ -3,6 +3,7 @@
 Source: Intel SDM volume 3A, chapter "Interrupt and Exception Handling".
 """
 
+import importlib
 from collections.abc import Callable
 from enum import Enum, auto
 
@@ -13,9 +14,10 @@ from uniSMP.arch.exceptions import Fault, Vector
 from uniSMP.arch.flags import Cr4, Dr6, Efer, Rflags
 from uniSMP.arch.paging import ERROR_FETCH, PAGE_BYTES
 from uniSMP.core import context as cx
-from uniSMP.core import native
+from uniSMP.core import native, register_watch
 from uniSMP.core import native_state as ns
 from uniSMP.core import reset as states
+from uniSMP.core.block_catalog import BlockCatalog
 from uniSMP.core.block_store import BlockStore
 from uniSMP.core.blocks import (
     LONGEST_INSTRUCTION_BYTES,
@@ -28,9 +30,11 @@ from uniSMP.core.blocks import (
 )
 from uniSMP.core.delivery import Delivery, Event, Kind, exception
 from uniSMP.core.engine import FETCH_ERRORS, Engine
-from uniSMP.core.guest_memory import GuestMemory
+from uniSMP.core.execution_log import ExecutionLog
+from uniSMP.core.guest_memory import AccessLog, GuestMemory
 from uniSMP.core.instructions import Effect, Instructions
 from uniSMP.core.msrs import ModelSpecificRegisters
+from uniSMP.core.observer import CoreObserver
 from uniSMP.core.platform import Platform
 from uniSMP.core.port_io import PortIo
 from uniSMP.core.segmentation import Segmentation
@@ -47,6 +51,8 @@ _A20 = 1 << 20
 _NXE = int(Efer.NXE)
 _SMEP = int(Cr4.SMEP)
 _PAGE_MASK = PAGE_BYTES - 1
+_LONG_BITS = 64
+_VM = int(Rflags.VM)
 
 
 class Stop(Enum):
@@ -78,6 +84,7 @@ class Core:
         waits_for_start: INIT was taken, the core waits for a SIPI.
         is_shut_down: a triple fault stopped it.
         exceptions: count of exceptions and software interrupts delivered, by vector.
+        observer: who is told of exceptions and of accesses to registers of the system, or None.
     """
 
     def __init__(
@@ -87,6 +94,8 @@ class Core:
         words: npt.NDArray[np.uint64],
         platform: Platform,
         on_code_pages: Callable[[int, int], None],
+        log: ExecutionLog,
+        catalog: BlockCatalog,
     ) -> None:
         self.core_id = core_id
         self.engine = engine
@@ -97,14 +106,18 @@ class Core:
         self._platform = platform
         self._context = engine.context
         self._state = engine.state
-        self.memory = GuestMemory(engine.context, words, platform)
-        self.blocks = BlockStore(engine, self.memory, on_code_pages)
+        self._state[ns.CORE_ID] = core_id
+        self._log = log
+        self.memory = GuestMemory(engine.context, words, platform, AccessLog(core_id, log))
+        self.blocks = BlockStore(engine, self.memory, on_code_pages, log, catalog)
         self.msrs = ModelSpecificRegisters(engine, platform)
         ports = PortIo(engine, self.memory, platform)
         self._instructions = Instructions(engine, platform, self.msrs, ports)
         segmentation = Segmentation(engine.context, self.memory)
         self._delivery = Delivery(engine, self.memory, segmentation)
         self._row = 0
+        self.observer: CoreObserver | None = None
+        self._log_registers: Callable[..., None] | None = None
         self._handlers: dict[int, Callable[[], Stop | None]] = {
             ns.STOPPED_HALT: self._after_halt,
             ns.STOPPED_UNKNOWN: self._after_unknown,
@@ -125,6 +138,16 @@ class Core:
     def retired(self) -> int:
         """Instructions retired since power-on."""
         return int(self._state[ns.RETIRED])
+
+    @property
+    def mode(self) -> str:
+        """Operating mode: real, virtual-8086, protected, compatibility, or 64-bit (SDM 3A)."""
+        context = self._context
+        if not context.is_protected:
+            return "real"
+        if context.is_long_mode:
+            return "64-bit" if context.bits == _LONG_BITS else "compatibility"
+        return "virtual-8086" if context.double(cx.EFLAGS) & _VM else "protected"
 
     @property
     def can_run(self) -> bool:
@@ -192,6 +215,43 @@ class Core:
         self._context.set_double(cx.A20_MASK, mask)
         self.engine.flush_tlb()
 
+    # -- tracing -----------------------------------------------------------------------------
+
+    def watch(self, *, logs_accesses: bool, logs_registers: bool) -> None:
+        """Log what is executed from now on, as the log was started.
+
+        Args:
+            logs_accesses: whether each access to memory is logged.
+            logs_registers: whether each change of a register is; the first look gives all values.
+        """
+        self._state[ns.LOG] = self._log.head.ctypes.data
+        if not (logs_accesses or logs_registers):
+            return
+        # Compiled when it is needed: a run that is not traced starts faster.
+        trace = importlib.import_module("uniSMP.core.native_trace")
+        self.engine.watch_instructions(trace.on_instruction, trace.on_load, trace.on_store)
+        if logs_registers:
+            self._watched = register_watch.make()
+            self._log_registers = trace.log_registers
+            self._state[ns.LOG_REGISTERS] = self._watched.ctypes.data
+            self._log_system_changes()
+
+    def unwatch(self) -> None:
+        """Log nothing from now on."""
+        self._state[ns.LOG] = self._state[ns.LOG_REGISTERS] = 0
+        self._log_registers = None
+        self.engine.unwatch_instructions()
+
+    def _log_changes(self) -> None:
+        """Log the changes that the instruction executed last made."""
+        if self._log_registers is not None:
+            self._log_registers(self._state, int(self._state[ns.LOG_INDEX]), 0)
+
+    def _log_system_changes(self) -> None:
+        """Log the changes that no instruction made."""
+        if self._log_registers is not None:
+            self._log_registers(self._state, self.core_id, ns.RECORD_DELIVERY)
+
     # -- running -----------------------------------------------------------------------------
 
     def run(self, budget: int, *, watch_interrupts: bool = False, watch_iret: bool = False) -> Stop:
@@ -212,6 +272,9 @@ class Core:
         before = self.retired
         while True:
             reason = native.run(state)
+            self._log_changes()
+            if self.observer is not None:
+                self.observer.look_at_mode(self.core_id)
             stop = self._handle(reason)
             if self.retired != before:
                 self._row = 0
@@ -264,7 +327,7 @@ class Core:
         return Stop.HALT
 
     def _after_log_full(self) -> None:
-        self.blocks.log_is_full()
+        self._log.is_full()
 
     def _after_unknown(self) -> Stop | None:
         """Learn a new block; run alone a store that the engine repeats (self-modifying code)."""
@@ -282,22 +345,32 @@ class Core:
 
     def _step(self, linear: int, size: int) -> Stop | None:
         """Let the engine execute exactly the instruction at RIP, and handle what comes of it."""
-        self.blocks.charge_one(linear, size)
+        self._charge_one(linear, size)
         self._state[ns.REASON] = ns.STOPPED_HALT
-        return self._after_step(native.run_one(self._state))
+        return self._after_step(self._run_one())
+
+    def _charge_one(self, linear: int, size: int) -> None:
+        """Charge the single instruction at `linear`, which is executed outside its block."""
+        self.blocks.charge_single(self.blocks.number_at(linear, size), self._context.cpl)
+
+    def _run_one(self) -> int:
+        """Let the engine execute the one instruction that is charged; return the reason."""
+        reason: int = native.run_one(self._state)
+        self._log_changes()
+        return reason
 
     def _step_undoing(self, linear: int, size: int) -> Stop | None:
         """Do the same for an instruction that a device access does not undo by itself."""
         state, saved = self._state, self._context.save()
         state[ns.MMIO_KNOWN] = 0
-        self.blocks.charge_one(linear, size)
-        reason = native.run_one(state)
+        self._charge_one(linear, size)
+        reason = self._run_one()
         while reason == ns.STOPPED_MMIO:
             self._context.restore(saved)
             self.blocks.refund(1)
             self._answer_device_access()
-            self.blocks.charge_one(linear, size)
-            reason = native.run_one(state)
+            self._charge_one(linear, size)
+            reason = self._run_one()
         state[ns.MMIO_KNOWN] = 0
         return self._after_step(reason)
 
@@ -325,20 +398,26 @@ class Core:
         if step is not None:
             return step(linear, instruction.size_bytes)
         if instruction.mnemonic in ("int1", "icebp"):
-            self.blocks.charge_one(linear, instruction.size_bytes)
+            self._charge_one(linear, instruction.size_bytes)
             return_rip = self._next_rip(instruction)
             return self._deliver(Event(Vector.DB, Kind.EXTERNAL, None, return_rip))
+        # Found before it runs: what it changes may hide its own code.
+        number, cpl = self.blocks.number_at(linear, instruction.size_bytes), context.cpl
         try:
             effect = self._instructions.execute(instruction)
         except Fault as fault:
             return self._deliver_fault(fault)
+        if self.observer is not None:
+            self.observer.system_instruction(self.core_id, instruction)
         if effect is Effect.NATIVE:
             return self._step(linear, instruction.size_bytes)
-        self.blocks.charge_one(linear, instruction.size_bytes)
+        self.blocks.charge_single(number, cpl)
         if effect is Effect.ADVANCE:
             context.rip = self._next_rip(instruction)
         context.clear_shadow()
         context.clear_resume()
+        self._state[ns.LOG_INDEX] = 0
+        self._log_changes()
         return self._after_emulated()
 
     def _native_step(self, instruction: Instruction) -> Callable[[int, int], Stop | None] | None:
@@ -436,8 +515,8 @@ class Core:
         state[ns.MMIO_KNOWN] = 0
         while True:
             self._answer_device_access()
-            self.blocks.charge_single(number)
-            reason = native.run_one(state)
+            self.blocks.charge_single(number, self._context.cpl)
+            reason = self._run_one()
             if reason != ns.STOPPED_MMIO:
                 break
             self.blocks.refund(1)
@@ -481,6 +560,15 @@ class Core:
         code = fault.error_code or 0
         return self._deliver(exception(fault.vector, code, is_protected=self._context.is_protected))
 
+    def _tell_of(self, event: Event) -> None:
+        """Tell the observer of an exception or a software interrupt before it is delivered."""
+        assert self.observer is not None
+        if event.kind is Kind.SOFTWARE:
+            self.observer.software_interrupt(self.core_id, event.vector)
+            return
+        cr2 = self._context.quad(cx.CR2) if event.vector == _PF else None
+        self.observer.exception(self.core_id, event.vector, event.error_code, cr2)
+
     def _deliver(self, event: Event, *, counts: bool = True) -> Stop | None:
         """Deliver an event; SHUTDOWN or STUCK where the core does not go on."""
         if counts:
@@ -488,8 +576,11 @@ class Core:
         self._row += 1
         if self._row > _EXCEPTIONS_IN_A_ROW:
             return Stop.STUCK
+        if self.observer is not None and counts:
+            self._tell_of(event)
         delivered = self._delivery.deliver(event)
         self._forget_block()
+        self._log_system_changes()
         if not delivered:
             self.is_shut_down = True
             return Stop.SHUTDOWN

@@ -113,6 +113,15 @@ class Delivery:
         if self._enter_fast(event, flags):
             return True
         context.clear_shadow()
+        self._memory.accesses.is_delivering = True
+        try:
+            return self._deliver(event, flags)
+        finally:
+            self._memory.accesses.is_delivering = False
+
+    def _deliver(self, event: Event, flags: int) -> bool:
+        """Make attempts until one succeeds, or the processor shuts down."""
+        context = self._context
         while True:
             saved = context.save()
             try:
@@ -130,6 +139,8 @@ class Delivery:
 
     def _enter_fast(self, event: Event, flags: int) -> bool:
         """Take the compiled way where it is open; return whether it was."""
+        if self._memory.accesses.log.logs_accesses:
+            return False  # it logs nothing
         rip = self._context.rip if event.return_rip is None else event.return_rip
         frame = enter(
             self._memory.words,

@@ -32,6 +32,9 @@ _ENV_IN_CPU = 35408
 """Offset of the CPU state in the CPU object."""
 _PAGE_BYTES = 4096
 _FLUSH_TLB = unicorn.UC_CTL_TLB_FLUSH | unicorn.UC_CTL_IO_WRITE << 30
+_FLUSH_CODE = unicorn.UC_CTL_TB_FLUSH | unicorn.UC_CTL_IO_WRITE << 30
+_HOOK_AFTER_READ = 1 << 13
+"""UC_HOOK_MEM_READ_AFTER, which the Python binding does not offer."""
 _HOOK_TRANSLATION = unicorn.UC_HOOK_EDGE_GENERATED
 _EXTENDED_STATE = (
     *range(x86.UC_X86_REG_FP0, x86.UC_X86_REG_FP7 + 1),
@@ -113,6 +116,7 @@ class Engine:
             (ns.TABLE_ENTRIES, ns.ENTRY_WORDS), dtype=np.int64
         )
         self._regions: list[npt.NDArray[np.int64]] = []
+        self._tracing: list[int] = []
         self._code_places: list[tuple[int, int, int]] = []
         self._fill_state(cpu, environment)
         self._map(host_regions, device_ranges)
@@ -130,6 +134,7 @@ class Engine:
         state[ns.STOP_FUNCTION] = _function("uc_emu_stop")
         state[ns.TRANSLATE_FUNCTION] = _function("uc_vmem_translate")
         state[ns.UNWIND_FUNCTION] = _function("cpu_loop_exit_restore_x86_64")
+        state[ns.REGISTER_FUNCTION] = _function("uc_reg_read")
         self._scratch = np.zeros(1, dtype=np.int64)
         state[ns.SCRATCH] = self._scratch.ctypes.data
         state[ns.BLOCK] = -1
@@ -181,7 +186,8 @@ class Engine:
         self._hook(unicorn.UC_HOOK_INSN_INVALID, native.on_invalid)
         self._hook(_HOOK_TRANSLATION, native.on_translation)
 
-    def _hook(self, kind: int, callback: object, begin: int = 1, end: int = 0) -> None:
+    def _hook(self, kind: int, callback: object, begin: int = 1, end: int = 0) -> int:
+        """Add a compiled callback for addresses begin to end (1, 0: all); return its handle."""
         result = ctypes.c_size_t()
         status = _hook_add(
             self._handle,
@@ -194,6 +200,25 @@ class Engine:
         )
         if status:
             raise EngineError(f"cannot add a hook of kind {kind:#x}: engine error {status}")
+        return int(result.value)
+
+    def watch_instructions(self, on_instruction: object, on_load: object, on_store: object) -> None:
+        """Call compiled callbacks from now on: before instructions, after loads, before stores."""
+        if not self._tracing:
+            self._tracing = [
+                self._hook(unicorn.UC_HOOK_CODE, on_instruction),
+                self._hook(_HOOK_AFTER_READ, on_load),
+                self._hook(unicorn.UC_HOOK_MEM_WRITE, on_store),
+            ]
+            _control(self._handle, _FLUSH_CODE)
+
+    def unwatch_instructions(self) -> None:
+        """Call them no longer."""
+        if self._tracing:
+            for handle in self._tracing:
+                _hook_delete(self._handle, handle)
+            self._tracing = []
+            _control(self._handle, _FLUSH_CODE)
 
     @property
     def retired(self) -> int:
@@ -291,6 +316,7 @@ _hook_add = _prototype(
     ctypes.c_uint64,
     ctypes.c_uint64,
 )
+_hook_delete = _prototype("uc_hook_del", ctypes.c_void_p, ctypes.c_void_p)
 _reg_read = _prototype("uc_reg_read", ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)
 _translate = _prototype(
     "uc_vmem_translate", ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint32, ctypes.c_void_p

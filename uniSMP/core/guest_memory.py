@@ -15,6 +15,8 @@ from uniSMP.arch import paging
 from uniSMP.arch.exceptions import Fault, Vector
 from uniSMP.arch.flags import Cr4
 from uniSMP.core import context as cx
+from uniSMP.core import native_state as ns
+from uniSMP.core.execution_log import ExecutionLog
 from uniSMP.core.page_walk import walk
 
 if TYPE_CHECKING:
@@ -32,6 +34,25 @@ def is_canonical(linear: int) -> bool:
     return linear < _CANONICAL_LOW or linear >= _CANONICAL_HIGH
 
 
+class AccessLog:
+    """Where one core's accesses by the harness are logged.
+
+    Attributes:
+        log: the log of all cores.
+        is_delivering: whether an event is being delivered, so that no instruction does it.
+    """
+
+    def __init__(self, core_id: int, log: ExecutionLog) -> None:
+        self._core_id = core_id
+        self.log = log
+        self.is_delivering = False
+
+    def add(self, rip: int, linear: int, physical: int, data: bytes, direction: int) -> None:
+        """Log one access within a page; `direction` is 0 or RECORD_WRITE."""
+        flags = direction | (ns.RECORD_DELIVERY if self.is_delivering else 0)
+        self.log.add_access(self._core_id, rip, linear, physical, data, flags)
+
+
 class GuestMemory:
     """Reads and writes linear addresses with one core's current paging state.
 
@@ -39,14 +60,20 @@ class GuestMemory:
         context: the core's CPU state.
         words: all of RAM as 64-bit words.
         platform: for memory that is not RAM, and to write.
+        accesses: where what is read and written is logged.
     """
 
     def __init__(
-        self, context: cx.Context, words: npt.NDArray[np.uint64], platform: "Platform"
+        self,
+        context: cx.Context,
+        words: npt.NDArray[np.uint64],
+        platform: "Platform",
+        accesses: AccessLog,
     ) -> None:
         self._context = context
         self.words = words
         self._platform = platform
+        self.accesses = accesses
 
     def translate(self, linear: int, access: int = 0, ignored_cr4: int = 0) -> int:
         """Return the physical address of `linear`.
@@ -75,25 +102,36 @@ class GuestMemory:
 
     def read(self, linear: int, size_bytes: int, access: int = 0) -> bytes:
         """Read `size_bytes` at `linear`; raises `Fault` as `translate` does."""
-        inside = paging.PAGE_BYTES - (linear & _PAGE_MASK)
-        if size_bytes <= inside:
-            return self._platform.read_memory(self.translate(linear, access), size_bytes)
-        first = self.translate(linear, access)
-        rest = self.read(self._wrap(linear + inside), size_bytes - inside, access)
-        return self._platform.read_memory(first, inside) + rest
+        result = b""
+        for place, physical, size in self._pieces(linear, size_bytes, access):
+            data = self._platform.read_memory(physical, size)
+            self._log(place, physical, data, 0)
+            result += data
+        return result
 
     def write(self, linear: int, data: bytes, access: int = 0) -> None:
         """Write `data` at `linear`, all of it or, where a page faults, nothing."""
-        pieces = []
+        pieces = self._pieces(linear, len(data), access | paging.ERROR_WRITE)
         done = 0
-        while done < len(data):
-            size = min(paging.PAGE_BYTES - (linear & _PAGE_MASK), len(data) - done)
-            physical = self.translate(linear, access | paging.ERROR_WRITE)
-            pieces.append((physical, data[done : done + size]))
-            linear = self._wrap(linear + size)
-            done += size
-        for physical, piece in pieces:
+        for place, physical, size in pieces:
+            piece = data[done : done + size]
             self._platform.write_memory(physical, piece)
+            self._log(place, physical, piece, ns.RECORD_WRITE)
+            done += size
+
+    def _pieces(self, linear: int, size_bytes: int, access: int) -> list[tuple[int, int, int]]:
+        """Return (linear, physical, size in bytes) for each page; raises `Fault`."""
+        pieces = []
+        while size_bytes > 0:
+            size = min(paging.PAGE_BYTES - (linear & _PAGE_MASK), size_bytes)
+            pieces.append((linear, self.translate(linear, access), size))
+            linear = self._wrap(linear + size)
+            size_bytes -= size
+        return pieces
+
+    def _log(self, linear: int, physical: int, data: bytes, direction: int) -> None:
+        if self.accesses.log.logs_accesses:
+            self.accesses.add(self._context.linear_rip, linear, physical, data, direction)
 
     def note_write(self, physical: int, size_bytes: int) -> None:
         """Say that RAM was written past `write`."""

@@ -50,6 +50,11 @@ _SYSRET_FLAGS = 0x3C_7FD7
 _LONG_BITS = 64
 
 
+def register_number(name: str) -> int:
+    """Return the number of a general register by its 32- or 64-bit name."""
+    return _NUMBER[name]
+
+
 class Effect(Enum):
     """What the core does after an emulated instruction."""
 

@@ -33,7 +33,8 @@ NEXT_BLOCK_FLAGS = 24
 _ACCESS_PLACE = 33144
 """Offset of `mem_io_pc`: where in the translated code the current device access stands."""
 _PROT_EXEC = 4
-_LOG_WORDS = 1 << 30
+LOG_LONGEST = 1 << 40
+"""Compiled code sees the log as an array of this many words; its head says how many there are."""
 
 
 @intrinsic
@@ -142,6 +143,23 @@ def _is_same_code(state: Any, table: Any, entry: int, address: int) -> bool:  # 
     return True
 
 
+@njit(cache=_CACHE, inline="always")
+def _log_block(state: Any, block: int, hflags: int, executed: int) -> bool:  # noqa: ANN401
+    """Append a block record; False where the log is too full for what a block may do."""
+    head = carray(pointer(np.uint64(state[ns.LOG])), (ns.LOG_HEAD_WORDS,), np.int64)
+    count = head[ns.LOG_COUNT]
+    if count + ns.LOG_RESERVE > head[ns.LOG_CAPACITY]:
+        return False
+    words = carray(pointer(np.uint64(head[ns.LOG_WORDS])), (LOG_LONGEST,), np.int64)
+    level = (hflags & cx.HF_CPL) << 2
+    words[count] = ns.RECORD_BLOCK | level | state[ns.CORE_ID] << 4 | block << 16
+    words[count + 1] = executed
+    head[ns.LOG_LAST] = count
+    head[ns.LOG_COUNT] = count + 2
+    state[ns.LOG_INDEX] = -1
+    return True
+
+
 @cfunc(types.void(types.voidptr, types.uint64, types.uint32, types.voidptr), cache=_CACHE)
 def on_block(_engine: Any, address: int, size: int, data: Any) -> None:  # noqa: ANN401, C901, PLR0911, PLR0912, PLR0915
     """Charge the block that is about to run, or stop before it."""
@@ -149,6 +167,7 @@ def on_block(_engine: Any, address: int, size: int, data: Any) -> None:  # noqa:
     cpu = carray(pointer(np.uint64(state[ns.ENV])), (64,), np.uint32)
     if state[ns.PASS] != 0:
         state[ns.PASS] = 0
+        state[ns.LOG_INDEX] = -1
         _begin_block(cpu)
         return
     if state[ns.STOP_NEXT] != 0:
@@ -196,15 +215,11 @@ def on_block(_engine: Any, address: int, size: int, data: Any) -> None:  # noqa:
     if safe == 0:
         _stop(state, ns.STOPPED_SENSITIVE)
         return
-    if state[ns.LOG] != 0:
-        count = state[ns.LOG_COUNT]
-        if count >= state[ns.LOG_CAPACITY]:
-            _stop(state, ns.STOPPED_LOG_FULL)
-            return
-        log = carray(pointer(np.uint64(state[ns.LOG])), (_LOG_WORDS,), np.int64)
-        log[2 * count] = table[entry + ns.ENTRY_BLOCK]
-        log[2 * count + 1] = min(safe, state[ns.REMAINING])
-        state[ns.LOG_COUNT] = count + 1
+    if state[ns.LOG] != 0 and not _log_block(
+        state, table[entry + ns.ENTRY_BLOCK], hflags, min(safe, state[ns.REMAINING], instructions)
+    ):
+        _stop(state, ns.STOPPED_LOG_FULL)
+        return
     state[ns.BLOCK] = table[entry + ns.ENTRY_BLOCK]
     state[ns.BLOCK_START] = start
     state[ns.BLOCK_END] = start + length

@@ -53,9 +53,11 @@ MMIO_VALUE = 26
 MMIO_IS_WRITE = 27
 """The first device access of the current instruction that is not answered yet."""
 LOG = 28
-LOG_COUNT = 29
-LOG_CAPACITY = 30
-"""Host address of the block log (pairs block, instructions; 0 = off), its fill and its size."""
+"""Host address of the head of the execution log, or 0: off. See LOG_... below."""
+LOG_INDEX = 29
+"""Index in the block charged last of the instruction that runs, where accesses are logged."""
+LOG_REGISTERS = 30
+"""Host address of the register watch (pairs of a state offset and a value), or 0: off."""
 ENGINE_ERROR = 31
 """Result of uc_emu_start."""
 WATCH_IRET = 32
@@ -63,6 +65,9 @@ WATCH_IRET = 32
 SCRATCH = 33
 UNWIND_FUNCTION = 34
 """Host address of cpu_loop_exit_restore."""
+CORE_ID = 35
+REGISTER_FUNCTION = 36
+"""Host address of uc_reg_read."""
 ANSWERS = 40
 ANSWER_COUNT = 256
 """Answers to them; FXSAVE alone makes some sixty accesses, more where it is not aligned."""
@@ -103,6 +108,38 @@ ENTRY_LAST_PAGE = 9
 ENDS_IN_PAUSE = 1
 ENDS_IN_IRET = 2
 CHANGES_MAPPING = 4
+
+LOG_COUNT = 0
+LOG_CAPACITY = 1
+LOG_WORDS = 2
+LOG_LAST = 3
+LOG_OVERFLOW = 4
+LOG_FIRST = 5
+LOG_OPERANDS = 6
+LOG_MEMORY_END = 7
+LOG_HEAD_WORDS = 8
+"""The head of the log that all cores share: words used, words there are, their host address, where
+the last block record begins, whether a record found no room, host addresses of the first
+instruction of each block and of the operands of each instruction, and the end of RAM."""
+LOG_RESERVE = 1 << 17
+"""Words that must be free when a block begins: its accesses cannot stop it."""
+
+RECORD_BLOCK = 0
+RECORD_ACCESS = 1
+RECORD_SYSTEM = 2
+RECORD_REGISTER = 3
+"""Kinds of records, bits 1:0 of the first word.
+
+    block     bits 3:2 CPL, 15:4 core, 16 up block number;  instructions executed
+    access    bit 2 write, bit 4 part of an access that crosses a page, 15:8 size,
+              16 up index in block;  physical, value, linear (or -1)
+    system    bit 2 write, bit 3 delivery, bit 5 page walk, 15:8 size, 16 up core;  physical, value, linear, rip
+    register  bit 3 not an instruction's, 15:8 register, 16 up index in block;  value
+"""
+RECORD_WRITE = 4
+RECORD_DELIVERY = 8
+RECORD_CROSSING = 16
+RECORD_PAGE_WALK = 32
 
 MODE_MASK = 0x8010
 """CS64 and CS32 bits of the engine's hflags."""

@@ -12,6 +12,7 @@ from uniSMP.arch.apic import ErrorStatus, TriggerMode
 from uniSMP.arch.apic import LocalApicRegister as Reg
 from uniSMP.devices.interrupt_entry import FIRST_LEGAL_VECTOR, MASKED, VECTOR_MASK
 from uniSMP.devices.local_apic_state import LocalApicState
+from uniSMP.devices.observer import InterruptObserver
 
 _LVT_ERROR = int(Reg.LVT_ERROR)
 _RECEIVE_ILLEGAL_VECTOR = int(ErrorStatus.RECEIVE_ILLEGAL_VECTOR)
@@ -22,10 +23,13 @@ class InterruptAcceptance:
 
     Attributes:
         state: the registers, shared with the other parts of the local APIC.
+        observer: who is told of accepted interrupts and their ends, or None.
     """
 
-    def __init__(self, state: LocalApicState) -> None:
+    def __init__(self, state: LocalApicState, core_id: int = 0) -> None:
         self.state = state
+        self.observer: InterruptObserver | None = None
+        self._core_id = core_id
 
     @property
     def ppr(self) -> int:
@@ -59,6 +63,9 @@ class InterruptAcceptance:
         if vector < FIRST_LEGAL_VECTOR:
             self.detect(_RECEIVE_ILLEGAL_VECTOR)
             return
+        if self.observer is not None:
+            is_new = not state.irr & bit
+            self.observer.interrupt_accepted(self._core_id, vector, is_new=is_new)
         state.irr |= bit
         if trigger_mode == TriggerMode.LEVEL:
             state.tmr |= bit
@@ -78,6 +85,8 @@ class InterruptAcceptance:
             return None
         vector = state.isr.bit_length() - 1
         state.isr &= ~(1 << vector)
+        if self.observer is not None:
+            self.observer.interrupt_ended(self._core_id, vector)
         return vector if state.tmr >> vector & 1 else None
 
     def detect(self, error: int) -> None:

@@ -32,6 +32,7 @@ from uniSMP.devices.messages import (
     Messages,
     PicOutput,
 )
+from uniSMP.devices.observer import InterruptObserver
 
 ISA_LINES = 16
 _TIMER_IRQ, _TIMER_PIN = 0, 2
@@ -73,6 +74,7 @@ class InterruptRouter:
         io_apic: the IOAPIC.
         pic: the 8259A pair.
         state: what is under way; live.
+        observer: who is told of every message, or None.
     """
 
     def __init__(
@@ -86,6 +88,7 @@ class InterruptRouter:
         self.io_apic = io_apic
         self.pic = pic
         self.state = InterruptRouterState() if state is None else deepcopy(state)
+        self.observer: InterruptObserver | None = None
         self._is_pic_high = pic.is_output_high  # followed from message to message
 
     def reset(self) -> None:
@@ -102,6 +105,8 @@ class InterruptRouter:
         waiting = deque(messages)
         while waiting:
             message = waiting.popleft()
+            if self.observer is not None and not isinstance(message, InterruptMessage):
+                self.observer.message_routed(message, ())
             match message:
                 case IrqLine():
                     waiting.extend(self._route_line(message))
@@ -148,6 +153,8 @@ class InterruptRouter:
         targets = [apic for apic in self.local_apics if apic.matches(message)]
         if message.delivery_mode == DeliveryMode.LOWEST_PRIORITY:
             targets = _arbitrate(targets)
+        if self.observer is not None:
+            self.observer.message_routed(message, tuple(target.core_id for target in targets))
         messages: Messages = ()
         for target in targets:
             messages += self._deliver_to(target, message)

@@ -37,6 +37,7 @@ from uniSMP.devices.messages import (
     InterruptMessage,
     Messages,
 )
+from uniSMP.devices.observer import InterruptObserver
 from uniSMP.devices.x2apic import (
     SVR_BITS,
     X2APIC_ACCEPTED_BITS,
@@ -75,7 +76,7 @@ class LocalApic:
         self._reset_base = reset_base(is_bsp=is_bsp)
         self.state = LocalApicState(self._reset_base) if state is None else deepcopy(state)
         self._timer = ApicTimer(self.state.timer)
-        self._acceptance = InterruptAcceptance(self.state)
+        self._acceptance = InterruptAcceptance(self.state, core_id)
         self._local = LocalInterrupts(self._acceptance)
         registers = self.state
         self._identity_reads: dict[int, Callable[[], int]] = {
@@ -90,6 +91,15 @@ class LocalApic:
             Reg.ICR_LOW: lambda: registers.icr,
             Reg.ICR_HIGH: lambda: registers.icr >> 32,
         }
+
+    @property
+    def observer(self) -> InterruptObserver | None:
+        """Who is told of interrupts and of the timer, or None."""
+        return self._acceptance.observer
+
+    @observer.setter
+    def observer(self, observer: InterruptObserver | None) -> None:
+        self._acceptance.observer = observer
 
     def power_on_reset(self) -> None:
         """Go to the state after power-up or reset: xAPIC mode, software-disabled."""
@@ -186,8 +196,17 @@ class LocalApic:
     def advance(self, now_ticks: int) -> Messages:
         """Let time pass; an expiry of the timer requests its interrupt unless masked."""
         if self._timer.advance(now_ticks):
-            self._acceptance.accept_local(_LVT_TIMER)
+            self._fire_timer()
         return ()
+
+    def _fire_timer(self) -> None:
+        if self.observer is not None and not self.state.lvt[_LVT_TIMER] & MASKED:
+            self.observer.timer_fired(self.core_id)
+        self._acceptance.accept_local(_LVT_TIMER)
+
+    def _note_timer(self) -> None:
+        if self.observer is not None:
+            self.observer.timer_programmed(self.core_id)
 
     def deadline_ticks(self) -> int | None:
         """Return when the timer interrupts next; None if it is stopped or masked."""
@@ -201,8 +220,10 @@ class LocalApic:
 
     def write_tsc_deadline(self, value: int) -> None:
         """Write IA32_TSC_DEADLINE; a deadline that is not in the future interrupts at once."""
-        if self._timer.write_tsc_deadline(value):
-            self._acceptance.accept_local(_LVT_TIMER)
+        expires_at_once = self._timer.write_tsc_deadline(value)
+        self._note_timer()
+        if expires_at_once:
+            self._fire_timer()
 
     @property
     def tsc_offset_ticks(self) -> int:
@@ -302,8 +323,10 @@ class LocalApic:
                 self._write_lvt(offset, value)
             case Reg.TIMER_INITIAL_COUNT:
                 self._timer.write_initial_count(value)
+                self._note_timer()
             case Reg.TIMER_DIVIDE:
                 self._timer.write_divide(value)
+                self._note_timer()
             case _:
                 self._write_setting(offset, value)
         return ()
@@ -336,6 +359,8 @@ class LocalApic:
         mode = timer_mode(self.state.lvt[_LVT_TIMER])
         assert mode is not None
         self._timer.set_mode(mode)
+        if offset == _LVT_TIMER:
+            self._note_timer()
 
     def _end_of_interrupt(self) -> Messages:
         """Finish the highest vector in service; a level-triggered one is broadcast."""

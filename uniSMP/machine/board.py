@@ -21,6 +21,7 @@ from uniSMP.devices.io_apic import IoApic
 from uniSMP.devices.keyboard_controller import KeyboardController
 from uniSMP.devices.local_apic import LocalApic
 from uniSMP.devices.messages import Message, Messages
+from uniSMP.devices.observer import InterruptObserver
 from uniSMP.devices.pic8259 import PicPair
 from uniSMP.devices.pit8254 import Pit
 from uniSMP.devices.system_control import FastControl, ResetControl, SpeakerControl
@@ -96,6 +97,12 @@ class Board:
         self.mail: list[Message] = []
         self.has_news = False
         self._leave_as_firmware_does()
+
+    def observe(self, observer: InterruptObserver | None) -> None:
+        """Tell `observer` what the interrupt hardware does from now on; None: nobody."""
+        self._router.observer = observer
+        for apic in self.local_apics:
+            apic.observer = observer
 
     def _leave_as_firmware_does(self) -> None:
         for register, value in _FIRMWARE_REGISTERS:
@@ -225,6 +232,10 @@ class Board:
         return self.local_apics[
             core_id
         ].pending_vector() is not None or self._router.has_external_interrupt(core_id)
+
+    def interrupt_source(self, core_id: int) -> str:
+        """Return which chip `acknowledge` would ask: "apic", or "pic" for an ExtINT."""
+        return "pic" if self.local_apics[core_id].pending_vector() is None else "apic"
 
     def acknowledge(self, core_id: int) -> int:
         """Begin the service of what waits for a core; return its vector."""

@@ -7,7 +7,7 @@ with their shadows, and where they differ the translations of all engines are dr
 The figures behind this choice stand in docs/decisions/0004-code-coherence.md.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -39,11 +39,15 @@ class CodeCoherence:
 
     Args:
         words: RAM as 64-bit words.
+
+    Attributes:
+        on_change: told the physical address and the size in bytes of changed code, or None.
     """
 
     def __init__(self, words: npt.NDArray[np.uint64]) -> None:
         self._words = words
         self._engines: Sequence[Engine] = ()
+        self.on_change: Callable[[int, int], None] | None = None
         self._index: dict[int, int] = {}
         self._pages: npt.NDArray[np.int64] = np.zeros(16, dtype=np.int64)
         self._shadows: npt.NDArray[np.uint64] = np.zeros((16, _PAGE_WORDS), dtype=np.uint64)
@@ -82,6 +86,8 @@ class CodeCoherence:
             first = int(self._pages[index]) * _PAGE_WORDS + line * _LINE_WORDS
             words = slice(line * _LINE_WORDS, (line + 1) * _LINE_WORDS)
             self._shadows[index, words] = self._words[first : first + _LINE_WORDS]
+            if self.on_change is not None:
+                self.on_change(first * 8, _LINE_BYTES)
             for engine in self._engines:
                 engine.invalidate_code(first * 8, first * 8 + _LINE_BYTES - 1)
             found = _first_difference(self._words, self._pages, self._shadows, count, found)

@@ -6,9 +6,11 @@ from uniSMP.devices.apic_mode import ApicMode
 from uniSMP.devices.messages import Messages
 from uniSMP.machine.board import Board
 from uniSMP.machine.coherence import CodeCoherence
+from uniSMP.machine.event_log import EventLog
 from uniSMP.machine.memory_map import MemoryMap
 from uniSMP.machine.virtual_clock import VirtualClock
 
+_TIMER_PORTS = range(0x40, 0x44)
 _MASK64 = (1 << 64) - 1
 
 
@@ -26,6 +28,7 @@ class CorePlatform:
         core_id: the core.
         clock: virtual time; set once the cores exist.
         has_attention: whether the run loop must look at something before the next instruction.
+        events: who is told of accesses, or None.
     """
 
     clock: VirtualClock
@@ -46,6 +49,7 @@ class CorePlatform:
         self._coherence = coherence
         self._deadline_at_start = 0
         self.has_attention = False
+        self.events: EventLog | None = None
 
     def begin_run(self) -> None:
         """Start to watch for what the run loop must look at."""
@@ -64,28 +68,38 @@ class CorePlatform:
             or board.has_interrupt(self.core_id)
         )
 
+    def _note(self, kind: str, address: int, size_bytes: int, value: int) -> None:
+        if self.events is not None:
+            self.events.add(kind, self.core_id, address=address, size=size_bytes, value=value)
+
     # -- ports and memory ----------------------------------------------------------------------
 
     def read_port(self, port: int, size_bytes: int) -> int:
         """Read an I/O port."""
         value, messages = self._board.read_port(port, size_bytes, self.clock.now_ticks)
+        self._note("port_read", port, size_bytes, value)
         self._after(messages)
         return value
 
     def write_port(self, port: int, value: int, size_bytes: int) -> None:
         """Write an I/O port."""
+        self._note("port_write", port, size_bytes, value)
         self._after(self._board.write_port(port, value, size_bytes, self.clock.now_ticks))
+        if self.events is not None and port in _TIMER_PORTS:
+            self.events.pit_programmed(self._board.pit.deadline_ticks())
 
     def read_device(self, physical: int, size_bytes: int) -> int:
         """Read device memory or a hole."""
         now = self.clock.now_ticks
         value, messages = self._board.read_memory(self.core_id, physical, size_bytes, now)
+        self._note("mmio_read", physical, size_bytes, value)
         self._after(messages)
         return value
 
     def write_device(self, physical: int, value: int, size_bytes: int) -> None:
         """Write device memory or a hole."""
         now = self.clock.now_ticks
+        self._note("mmio_write", physical, size_bytes, value)
         self._after(self._board.write_memory(self.core_id, physical, value, size_bytes, now))
 
     def read_memory(self, physical: int, size_bytes: int) -> bytes:

@@ -3,11 +3,13 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Self, TypedDict, Unpack
+from typing import TYPE_CHECKING, Self, TypedDict, Unpack
 
 from uniSMP.assembler.image import Image
+from uniSMP.core.block_catalog import BlockCatalog
 from uniSMP.core.core import Core
 from uniSMP.core.engine import Engine
+from uniSMP.core.execution_log import ExecutionLog
 from uniSMP.core.registers import Registers
 from uniSMP.errors import ConfigError
 from uniSMP.machine import boot, core_state, firmware
@@ -19,11 +21,14 @@ from uniSMP.machine.digest import digest
 from uniSMP.machine.memory_map import MemoryMap
 from uniSMP.machine.outcome import CoreSummary, RunResult
 from uniSMP.machine.physical_memory import PhysicalMemory
-from uniSMP.machine.run_loop import BlockObserver, RunLoop
+from uniSMP.machine.run_loop import RunLoop
 from uniSMP.machine.virtual_clock import VirtualClock
 from uniSMP.memory.ram import Ram
 from uniSMP.schedule.policy import Schedule
 from uniSMP.schedule.round_robin import RoundRobin
+
+if TYPE_CHECKING:
+    from uniSMP.machine.tracer import TraceFilter, Tracer, TraceSink
 
 DEFAULT_QUANTUM_INSTRUCTIONS = 10_000
 
@@ -109,6 +114,8 @@ class Machine:
         self._map = MemoryMap(self._ram)
         self.devices = Board(config.cores, config.memory_bytes)
         self._coherence = CodeCoherence(self._map.words)
+        self._catalog = BlockCatalog()
+        self._log = ExecutionLog(self._catalog, config.memory_bytes)
         self._platforms = [
             CorePlatform(core_id, config.cores, self.devices, self._map, self._coherence)
             for core_id in range(config.cores)
@@ -128,7 +135,15 @@ class Machine:
 
     def _make_core(self, platform: CorePlatform) -> Core:
         engine = Engine(self._map.host_regions(), self._map.device_ranges())
-        return Core(platform.core_id, engine, self._map.words, platform, self._coherence.add_code)
+        return Core(
+            platform.core_id,
+            engine,
+            self._map.words,
+            platform,
+            self._coherence.add_code,
+            self._log,
+            self._catalog,
+        )
 
     def core(self, core_id: int) -> CoreView:
         """Return core `core_id`.
@@ -183,7 +198,8 @@ class Machine:
         max_instructions: int | None = None,
         on_console: Callable[[bytes], None] | None = None,
         is_interrupted: Callable[[], bool] | None = None,
-        on_blocks: BlockObserver | None = None,
+        trace: "TraceSink | None" = None,
+        trace_filter: "TraceFilter | None" = None,
     ) -> RunResult:
         """Run until the guest ends, cannot go on, or a limit is reached; can be called again.
 
@@ -194,7 +210,8 @@ class Machine:
             max_instructions: most instructions that this call retires on all cores together.
             on_console: is given the guest's output as it appears.
             is_interrupted: asked after each slice; True ends the run as HOST_TIMEOUT.
-            on_blocks: is given what was executed, for traces.
+            trace: takes the rows of a trace of this call, a `TraceWriter` for one on disk.
+            trace_filter: what of it is kept; everything by default.
 
         Raises:
             ConfigError: no image was loaded, or the limit is not positive.
@@ -208,7 +225,7 @@ class Machine:
             max_instructions=max_instructions,
             is_interrupted=is_interrupted,
             on_console=on_console,
-            on_blocks=on_blocks,
+            tracer=None if trace is None else self._make_tracer(trace, trace_filter),
         )
         return RunResult(
             outcome=ending.outcome,
@@ -219,6 +236,21 @@ class Machine:
             ticks=self._clock.now_ticks,
             console=bytes(self._loop.console),
             cores=tuple(self._summarize(core) for core in self._cores),
+        )
+
+    def _make_tracer(self, sink: "TraceSink", chosen: "TraceFilter | None") -> "Tracer":
+        # Imported when it is needed: a run that is not traced starts faster.
+        from uniSMP.machine.tracer import TraceFilter, Tracer  # noqa: PLC0415
+
+        return Tracer(
+            sink,
+            chosen or TraceFilter(),
+            log=self._log,
+            catalog=self._catalog,
+            cores=self._cores,
+            board=self.devices,
+            clock=self._clock,
+            words=self._map.words,
         )
 
     def digest(self) -> str:

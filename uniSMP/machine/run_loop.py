@@ -18,9 +18,8 @@ the boundary after the instruction that sent them, in the order in which they we
 """
 
 from collections.abc import Callable, Sequence
-from functools import partial
+from typing import TYPE_CHECKING
 
-from uniSMP.core.blocks import Block
 from uniSMP.core.core import Core, Stop
 from uniSMP.devices.messages import (
     A20Gate,
@@ -40,6 +39,10 @@ from uniSMP.machine.outcome import Ending, Outcome
 from uniSMP.machine.virtual_clock import VirtualClock
 from uniSMP.schedule.policy import Schedule
 
+if TYPE_CHECKING:
+    from uniSMP.machine.event_log import EventLog
+    from uniSMP.machine.tracer import Tracer
+
 _FINAL = frozenset({Outcome.FINISHED, Outcome.GUEST_FAILED, Outcome.TRIPLE_FAULT})
 """Outcomes after which the machine does not go on."""
 _LONGEST_RUN_INSTRUCTIONS = 1_000_000
@@ -50,12 +53,8 @@ _MOST_IDLE_EVENTS = 100_000
 """Device events in a row that wake nobody; more is a deadlock."""
 _MOST_NMI_EVENTS = 16
 """The same where only an NMI could wake somebody: a periodic source has shown itself by then."""
-_LOG_BLOCKS = 1 << 16
 _NMI_VECTOR = 2
 _ENDS_OF_SLICE = frozenset({Stop.HALT, Stop.PAUSE})
-
-BlockObserver = Callable[[int, int, Sequence[tuple[Block, int]]], None]
-"""Takes core id, step of the first instruction, and (block, instructions executed of it)."""
 
 
 class RunLoop:
@@ -91,8 +90,8 @@ class RunLoop:
         self._ending: Ending | None = None
         self._idle_events = 0
         self._on_console: Callable[[bytes], None] | None = None
-        self._on_blocks: BlockObserver | None = None
-        self._logged_steps = 0
+        self._tracer: Tracer | None = None
+        self._events: EventLog | None = None
         self._limit_steps = 0
         self.console = bytearray()
         self.interrupts: list[dict[int, int]] = [{} for _ in cores]
@@ -104,12 +103,12 @@ class RunLoop:
         max_instructions: int | None,
         is_interrupted: Callable[[], bool] | None,
         on_console: Callable[[bytes], None] | None,
-        on_blocks: BlockObserver | None,
+        tracer: "Tracer | None" = None,
     ) -> Ending:
         """Run until something ends it; see `Machine.run`."""
         if self._ending is not None and self._ending.outcome in _FINAL:
             return self._ending
-        self._watch_blocks(on_blocks)
+        self._trace(tracer)
         self._ending = None
         self._on_console = on_console
         self._idle_events = 0
@@ -121,6 +120,9 @@ class RunLoop:
             self._step(schedule)
             if is_interrupted is not None and is_interrupted():
                 self._end(Outcome.HOST_TIMEOUT, "the host stopped the run")
+        if tracer is not None:
+            tracer.detach()
+            self._trace(None)
         assert self._ending is not None
         return self._ending
 
@@ -142,7 +144,12 @@ class RunLoop:
         core.yield_on_pause(enabled=self._yields(core))
         if all(self._pauses[core_id] >= _PAUSES_OF_A_SPIN for core_id in runnable):
             self._pauses = [0] * len(self._cores)
+        before = core.retired
+        if self._events is not None:
+            self._events.add("slice_begin", core.core_id, value=chosen.budget_instructions)
         stop = self._run_slice(core, chosen.budget_instructions)
+        if self._events is not None:
+            self._events.slice_ended(core.core_id, core.retired - before, stop.name)
         self._pauses[core.core_id] = self._pauses[core.core_id] + 1 if stop is Stop.PAUSE else 0
         self._coherence.synchronize()
 
@@ -167,6 +174,8 @@ class RunLoop:
             if board.has_news:
                 core.yield_on_pause(enabled=self._yields(core))
             stop = self._run(core, platform, end - core.retired)
+            if stop is Stop.HALT and self._events is not None:
+                self._events.add("halt", core.core_id)
             if board.mail:
                 self._look_at_mail()
             if stop in _ENDS_OF_SLICE or self._is_dead(core, stop):
@@ -181,32 +190,34 @@ class RunLoop:
         waits_for_nmi = self._has_nmi[core.core_id]
         if waits_for_nmi and core.is_shadowed:
             budget = 1
+        if self._tracer is not None:
+            self._follow_window()
+            budget = min(budget, self._tracer.steps_to_edge())
         platform.begin_run()
-        self._logged_steps = self._clock.steps
         stop = core.run(
             min(budget, _LONGEST_RUN_INSTRUCTIONS),
             watch_interrupts=self._board.has_interrupt(core.core_id),
             watch_iret=waits_for_nmi,
         )
-        if self._on_blocks is not None:
-            self._observe(core)
+        if self._tracer is not None:
+            self._tracer.after_run(core)
         return stop
 
-    def _watch_blocks(self, on_blocks: BlockObserver | None) -> None:
-        """Switch the block logs of all cores on or off."""
-        self._on_blocks = on_blocks
-        for core in self._cores:
-            if on_blocks is None:
-                core.blocks.stop_log()
-            else:
-                core.blocks.start_log(_LOG_BLOCKS, partial(self._observe, core))
+    def _trace(self, tracer: "Tracer | None") -> None:
+        """Let `tracer` see what happens from now on; None: nobody."""
+        self._tracer = tracer
+        self._follow_window()
 
-    def _observe(self, core: Core) -> None:
-        """Hand over what a core executed since the last time."""
-        assert self._on_blocks is not None
-        log = core.blocks.take_log()
-        self._on_blocks(core.core_id, self._logged_steps, log)
-        self._logged_steps += sum(executed for _block, executed in log)
+    def _follow_window(self) -> None:
+        """Begin or end tracing where the step says so."""
+        if self._tracer is not None:
+            self._tracer.follow_window()
+        is_on = self._tracer is not None and self._tracer.is_wanted()
+        self._events = self._tracer.events if is_on and self._tracer is not None else None
+        for platform in self._platforms:
+            platform.events = self._events
+        change = None if self._events is None else self._events.code_invalidated
+        self._coherence.on_change = change
 
     def _is_dead(self, core: Core, stop: Stop | None) -> bool:
         """End the run where a core shut down or raises exceptions without end."""
@@ -237,18 +248,24 @@ class RunLoop:
         while True:
             if self._has_nmi[core_id] and core.accepts_nmi:
                 self._has_nmi[core_id] = False
-                self._count(core_id, _NMI_VECTOR)
+                self._count(core_id, _NMI_VECTOR, "nmi")
                 stop = core.deliver_nmi()
             elif board.has_interrupt(core_id) and core.accepts_interrupts:
+                source = board.interrupt_source(core_id)
                 vector = board.acknowledge(core_id)
-                self._count(core_id, vector)
+                self._count(core_id, vector, source)
                 stop = core.deliver_interrupt(vector)
             else:
                 return True
             if self._is_dead(core, stop):
                 return False
 
-    def _count(self, core_id: int, vector: int) -> None:
+    def _count(self, core_id: int, vector: int, source: str) -> None:
+        """Count and tell what is about to be delivered."""
+        if self._events is not None:
+            if self._cores[core_id].is_halted:
+                self._events.add("wake", core_id)
+            self._events.add("interrupt_delivered", core_id, vector=vector, source=source)
         counts = self.interrupts[core_id]
         counts[vector] = counts.get(vector, 0) + 1
 
@@ -284,6 +301,9 @@ class RunLoop:
                 raise AssertionError(message)
 
     def _signal(self, core: Core, signal: CoreSignal) -> None:
+        if self._events is not None:
+            kind = signal.event.name.lower()
+            self._events.add(kind, core.core_id, vector=signal.vector)
         match signal.event:
             case CoreEvent.INIT:
                 self._has_nmi[core.core_id] = False

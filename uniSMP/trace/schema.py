@@ -1,0 +1,143 @@
+"""The tables of a trace: their columns, and how these are stored.
+
+`step` counts the instructions retired by all cores before; docs/formats.md says what each column
+means. A change of a column is a new FORMAT_VERSION.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+import pyarrow as pa
+
+FORMAT_VERSION = 1
+
+
+class Level(IntEnum):
+    """How much is traced; each level has all that the one before it has."""
+
+    EVENTS = 0
+    """Interrupts, exceptions, device accesses, slices."""
+    BLOCKS = 1
+    """And which stretch of straight-line code was executed, when and where."""
+    INSTRUCTIONS = 2
+    """And a row for each retired instruction."""
+    MEMORY = 3
+    """And a row for each access to memory."""
+    REGISTERS = 4
+    """And a row for each change of a register."""
+
+    @property
+    def word(self) -> str:
+        """The name as on the command line."""
+        return self.name.lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One table.
+
+    Attributes:
+        name: also of its folder.
+        level: the lowest level at which it is written.
+        schema: its columns.
+        packed: columns stored as differences; the others are stored in a dictionary.
+        plain: columns stored as they are.
+    """
+
+    name: str
+    level: Level
+    schema: pa.Schema
+    packed: tuple[str, ...] = ()
+    plain: tuple[str, ...] = ()
+
+    def encodings(self) -> dict[str, str]:
+        """Return the Parquet encoding of each column that is not stored in a dictionary."""
+        packed = dict.fromkeys(self.packed, "DELTA_BINARY_PACKED")
+        return packed | dict.fromkeys(self.plain, "PLAIN")
+
+    def dictionary(self) -> list[str]:
+        """Return the names of the columns stored in a dictionary."""
+        others = {*self.packed, *self.plain}
+        return [name for name in self.schema.names if name not in others]
+
+
+def _schema(**columns: pa.DataType) -> pa.Schema:
+    return pa.schema(list(columns.items()))
+
+
+EVENTS = Table(
+    "events",
+    Level.EVENTS,
+    _schema(
+        step=pa.int64(),
+        ticks=pa.int64(),
+        core=pa.uint8(),
+        kind=pa.string(),
+        rip=pa.uint64(),
+        vector=pa.uint8(),
+        source=pa.string(),
+        mode=pa.string(),
+        targets=pa.list_(pa.uint8()),
+        address=pa.uint64(),
+        size=pa.uint8(),
+        value=pa.uint64(),
+        error_code=pa.uint32(),
+        cr2=pa.uint64(),
+        detail=pa.string(),
+    ),
+    packed=("step", "ticks"),
+)
+EXECUTIONS = Table(
+    "executions",
+    Level.BLOCKS,
+    _schema(step=pa.int64(), core=pa.uint8(), block=pa.int32(), instructions=pa.int32()),
+    packed=("step",),
+)
+INSTRUCTIONS = Table(
+    "instructions",
+    Level.INSTRUCTIONS,
+    _schema(step=pa.int64(), core=pa.uint8(), rip=pa.uint64(), cpl=pa.uint8()),
+    packed=("step",),
+)
+MEMORY = Table(
+    "memory",
+    Level.MEMORY,
+    _schema(
+        step=pa.int64(),
+        core=pa.uint8(),
+        rip=pa.uint64(),
+        physical=pa.uint64(),
+        linear=pa.uint64(),
+        size=pa.uint8(),
+        value=pa.uint64(),
+        access=pa.string(),
+        origin=pa.string(),
+    ),
+    packed=("step",),
+)
+REGISTERS = Table(
+    "registers",
+    Level.REGISTERS,
+    _schema(step=pa.int64(), core=pa.uint8(), register=pa.string(), value=pa.uint64()),
+    packed=("step",),
+)
+BLOCKS = Table(
+    "blocks",
+    Level.BLOCKS,
+    _schema(
+        block=pa.int32(),
+        address=pa.uint64(),
+        bits=pa.uint8(),
+        code=pa.binary(),
+        instructions=pa.int32(),
+        offsets=pa.list_(pa.uint16()),
+    ),
+)
+SYMBOLS = Table("symbols", Level.EVENTS, _schema(address=pa.uint64(), name=pa.string()))
+LINES = Table(
+    "lines", Level.EVENTS, _schema(address=pa.uint64(), file=pa.string(), line=pa.int32())
+)
+TABLES = {
+    table.name: table
+    for table in (EVENTS, EXECUTIONS, INSTRUCTIONS, MEMORY, REGISTERS, BLOCKS, SYMBOLS, LINES)
+}
