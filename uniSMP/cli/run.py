@@ -10,6 +10,13 @@ from uniSMP.cli import report
 from uniSMP.cli.host_limits import HostLimits
 from uniSMP.cli.progress import RunDisplay
 from uniSMP.cli.target import Target, resolve
+from uniSMP.cli.trace_options import (
+    TraceOptions,
+    end_writer,
+    make_filter,
+    make_writer,
+    trace_options,
+)
 from uniSMP.errors import ConfigError, ImageError
 from uniSMP.machine.config import DEFAULT_MEMORY_BYTES, Boot, MachineConfig
 from uniSMP.machine.machine import DEFAULT_QUANTUM_INSTRUCTIONS, Machine
@@ -18,7 +25,6 @@ from uniSMP.memory.sizes import parse_size
 from uniSMP.schedule.policy import Schedule
 from uniSMP.schedule.round_robin import RoundRobin
 from uniSMP.schedule.seeded_random import SeededRandom
-from uniSMP.trace.text import TextTrace
 
 _DEFAULT_LIMIT_INSTRUCTIONS = 10_000_000_000
 _SEED_LIMIT = 1 << 64
@@ -62,7 +68,7 @@ _SEED_LIMIT = 1 << 64
 )
 @click.option("--timeout", type=float, help="End after so many seconds; not deterministic.")
 @click.option("--input", "serial", help="File whose bytes arrive at COM1; - is standard input.")
-@click.option("--trace", is_flag=True, help="Print every instruction (the rest goes to stderr).")
+@trace_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 def command(  # noqa: PLR0913 - one parameter per option
     *,
@@ -78,7 +84,13 @@ def command(  # noqa: PLR0913 - one parameter per option
     max_instructions: int,
     timeout: float | None,
     serial: str | None,
-    trace: bool,
+    trace: str | None,
+    trace_level: str,
+    trace_cores: str,
+    trace_address: tuple[str, ...],
+    trace_symbol: tuple[str, ...],
+    trace_steps: str,
+    force: bool,
     as_json: bool,
 ) -> int:
     """Run TARGET: the name of a guest program, an assembly source, or a multiboot image.
@@ -99,19 +111,26 @@ def command(  # noqa: PLR0913 - one parameter per option
     guest = resolve(target)
     if boot is None and not guest.is_multiboot:
         config = _start_directly(guest, config)
+    options = TraceOptions(
+        trace, trace_level, trace_cores, trace_address, trace_symbol, trace_steps, force
+    )
     with Machine(config) as machine:
         machine.load(guest.image)
-        tracer = _trace(guest, as_json=as_json) if trace else None
-        stream = sys.stderr if trace else sys.stdout
-        with RunDisplay(machine, max_instructions, stream, is_quiet=as_json) as display, limits:
+        chosen = make_filter(options, guest) if trace else None
+        settings = _settings(config, schedule, quantum, seed)
+        writer = make_writer(options, guest, settings) if trace else None
+        with RunDisplay(machine, max_instructions, sys.stdout, is_quiet=as_json) as display, limits:
             result = machine.run(
                 schedule,
                 max_instructions=max_instructions,
                 on_console=display.print_guest,
                 is_interrupted=lambda: display.tick() or limits.is_over(),
-                on_blocks=tracer.add if tracer else None,
+                trace=writer,
+                trace_filter=chosen,
             )
-        _print_result(result, guest, stream, as_json=as_json)
+        if writer is not None:
+            end_writer(writer, result)
+        _print_result(result, guest, as_json=as_json)
     return 0 if result.outcome is Outcome.FINISHED else 1
 
 
@@ -151,13 +170,25 @@ def _read_serial(source: str | None) -> bytes:
         raise ImageError(f"cannot read {source}: {error.strerror}") from error
 
 
-def _trace(guest: Target, *, as_json: bool) -> TextTrace:
-    stream = sys.stderr if as_json else sys.stdout
-    return TextTrace(stream.write, guest.labels, guest.source_line)
+def _settings(
+    config: MachineConfig, schedule: Schedule, quantum: int, seed: int | None
+) -> dict[str, Any]:
+    """Return what makes a run what it is, for the manifest of a trace."""
+    return {
+        "cores": config.cores,
+        "memory_bytes": config.memory_bytes,
+        "boot": config.boot,
+        "ticks_per_instruction": config.ticks_per_instruction,
+        "command_line": config.command_line,
+        "modules": [str(module) for module in config.modules],
+        "schedule": schedule.name,
+        "quantum": quantum,
+        "seed": seed,
+    }
 
 
-def _print_result(result: RunResult, guest: Target, stream: Any, *, as_json: bool) -> None:  # noqa: ANN401
+def _print_result(result: RunResult, guest: Target, *, as_json: bool) -> None:
     if as_json:
         click.echo(report.to_json(result))
     else:
-        report.print_summary(result, guest.labels, stream)
+        report.print_summary(result, guest.labels, sys.stdout)

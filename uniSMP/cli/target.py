@@ -5,7 +5,7 @@ from pathlib import Path
 
 from uniSMP.assembler import library
 from uniSMP.assembler.assemble import assemble_file
-from uniSMP.assembler.image import Image
+from uniSMP.assembler.image import Image, Line
 from uniSMP.errors import ImageError
 from uniSMP.machine.boot import read_image
 from uniSMP.memory import multiboot
@@ -41,6 +41,11 @@ class Target:
     def is_multiboot(self) -> bool:
         """Whether the bytes have a multiboot header."""
         return multiboot.is_multiboot(self.data)
+
+    @property
+    def lines(self) -> tuple[Line, ...]:
+        """The source line of each stretch of addresses, as far as it is known."""
+        return self.image.lines if isinstance(self.image, Image) else ()
 
     def source_line(self, address: int) -> str:
         """Return `file:line` of an address, or nothing."""

@@ -1,0 +1,149 @@
+"""Opens a trace for reading: its manifest, its tables through DuckDB, its symbols and source lines."""
+
+import json
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+import duckdb
+import pyarrow as pa
+
+from uniSMP.errors import ConfigError, FormatError
+from uniSMP.trace.schema import FORMAT_VERSION, TABLES, Level
+from uniSMP.trace.text import SymbolNames
+from uniSMP.trace.writer import MANIFEST
+
+
+class Trace:
+    """One trace, read only.
+
+    Args:
+        directory: its folder.
+
+    Raises:
+        ConfigError: there is no trace.
+        FormatError: it is damaged, or of another version.
+
+    Attributes:
+        directory: its folder.
+        manifest: what docs/formats.md says of `manifest.json`.
+        level: how much was traced.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.manifest = _manifest(directory)
+        self.level = Level[str(self.manifest["level"]).upper()]
+        self._connection = duckdb.connect(":memory:")
+        for name, table in TABLES.items():
+            if not self.has(name):
+                continue
+            if self._segments(name):
+                files = ", ".join(f"'{_quoted(path)}'" for path in self._segments(name))
+                self._connection.execute(
+                    f"CREATE VIEW {name} AS SELECT * FROM read_parquet([{files}])"  # noqa: S608 - names of ours
+                )
+            else:
+                self._connection.register(name, table.schema.empty_table())
+
+    def has(self, name: str) -> bool:
+        """Return whether the trace has a table of this name, empty or not."""
+        return name in TABLES and TABLES[name].level <= self.level
+
+    def _segments(self, name: str) -> list[Path]:
+        return sorted((self.directory / name).glob("*.parquet"))
+
+    def require(self, name: str) -> None:
+        """Raise ConfigError where the trace lacks a table, saying at which level it has it."""
+        if not self.has(name):
+            raise ConfigError(
+                f"{self.directory} was traced at level {self.level.word} and has no table {name}: "
+                f"--trace-level {TABLES[name].level.word} writes it"
+            )
+
+    def sql(self, query: str, parameters: Sequence[object] = ()) -> pa.Table:
+        """Return the result of a query over the tables.
+
+        Raises:
+            ConfigError: DuckDB refuses it.
+            FormatError: a segment is damaged.
+        """
+        try:
+            result = self._connection.sql(query, params=list(parameters))
+            table = None if result is None else result.to_arrow_table()
+        except (duckdb.IOException, duckdb.InvalidInputException) as error:
+            raise FormatError(f"{self.directory}: {_first_line(error)}") from error
+        except duckdb.Error as error:
+            raise ConfigError(f"SQL: {_first_line(error)}") from error
+        return pa.table({}) if table is None else table
+
+    def rows(self, query: str, parameters: Sequence[object] = ()) -> list[dict[str, Any]]:
+        """Return the result of a query as a list of dictionaries."""
+        return self.sql(query, parameters).to_pylist()
+
+    @cached_property
+    def symbols(self) -> Mapping[str, int]:
+        """Linear addresses by name, in the order of addresses."""
+        rows = self.rows("SELECT name, address FROM symbols ORDER BY address")
+        return {row["name"]: row["address"] for row in rows}
+
+    @cached_property
+    def names(self) -> SymbolNames:
+        """Names for addresses."""
+        return SymbolNames(self.symbols)
+
+    @cached_property
+    def _lines(self) -> tuple[list[int], list[str]]:
+        rows = self.rows("SELECT address, file, line FROM lines ORDER BY address")
+        return (
+            [row["address"] for row in rows],
+            ["" if row["file"] is None else f"{row['file']}:{row['line']}" for row in rows],
+        )
+
+    def source_line(self, address: int) -> str:
+        """Return `file:line` of an address, or nothing."""
+        addresses, lines = self._lines
+        below = bisect_right(addresses, address) - 1
+        return lines[below] if below >= 0 else ""
+
+    def close(self) -> None:
+        """Give the connection back."""
+        self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.close()
+
+
+def _manifest(directory: Path) -> dict[str, Any]:
+    path = directory / MANIFEST
+    try:
+        manifest = json.loads(path.read_text())
+    except FileNotFoundError as error:
+        raise ConfigError(f"{directory} holds no trace (there is no {MANIFEST})") from error
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror}") from error
+    except ValueError as error:
+        raise FormatError(f"{path} is damaged: {error}") from error
+    if not isinstance(manifest, dict) or manifest.get("format") != "uniSMP trace":
+        raise FormatError(f"{path} is not the manifest of a trace")
+    if manifest.get("version") != FORMAT_VERSION:
+        raise FormatError(
+            f"{path} has format version {manifest.get('version')}; this uniSMP reads "
+            f"{FORMAT_VERSION}: trace the run again"
+        )
+    if str(manifest.get("level", "")).upper() not in Level.__members__:
+        raise FormatError(f"{path} names no trace level")
+    return manifest
+
+
+def _quoted(path: Path) -> str:
+    return str(path).replace("'", "''")
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0]
