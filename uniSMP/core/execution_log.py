@@ -223,6 +223,66 @@ def _decode_changes(words: Any, count: int, step: int, rows: Any) -> None:  # no
             at += 5 if kind == ns.RECORD_SYSTEM else 4
 
 
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """Records taken out of the log.
+
+    Attributes:
+        words: the records, in the first `count` words.
+        count: how many words.
+        steps: steps of the first instruction and behind the last.
+        table: what `BlockCatalog.arrays` returned.
+        wants_instructions: whether `decode` gives one row per instruction.
+    """
+
+    words: Signed
+    count: int
+    steps: tuple[int, int]
+    table: tuple[Signed, Signed, npt.NDArray[np.bool_]]
+    wants_instructions: bool
+
+    def decode(self) -> Executed:
+        """Return the records as columns.
+
+        Raises:
+            InternalError: not as many instructions are logged as were retired.
+        """
+        step, end = self.steps
+        blocks, instructions, accesses, changes = _measure(self.words, self.count)
+        if step + instructions != end:
+            raise InternalError(
+                f"trace: {instructions} instructions logged from step {step} to {end}"
+            )
+        executions = Executions(
+            np.empty(blocks, dtype=np.int64),
+            np.empty(blocks, dtype=np.uint8),
+            np.empty(blocks, dtype=np.int32),
+            np.empty(blocks, dtype=np.int32),
+        )
+        size = instructions if self.wants_instructions else 0
+        columns = np.empty(size, np.uint8), np.empty(size, np.int64), np.empty(size, np.uint8)
+        rows = (executions.step, executions.core, executions.block, executions.instructions)
+        _decode_blocks(self.words, self.count, step, rows, columns, self.table[:2])
+        return Executed(
+            executions, Retired(step, *columns), self._accesses(accesses), self._changes(changes)
+        )
+
+    def _accesses(self, size: int) -> Accesses:
+        kinds = (np.int64, np.uint8, np.int64, np.int64, np.int64, np.bool_, np.uint8, np.int64)
+        rows = tuple(np.empty(size, kind) for kind in (*kinds, np.uint8))
+        filled = 0
+        if size:
+            filled = _decode_accesses(self.words, self.count, self.steps[0], rows, self.table)
+        return Accesses(*(row[:filled] for row in rows))
+
+    def _changes(self, size: int) -> Changes:
+        kinds = (np.int64, np.uint8, np.uint8, np.int64)
+        rows = tuple(np.empty(size, kind) for kind in kinds)
+        if size:
+            _decode_changes(self.words, self.count, self.steps[0], rows)
+        return Changes(*rows)
+
+
 class ExecutionLog:
     """One machine's log; off until `start`.
 
@@ -243,6 +303,7 @@ class ExecutionLog:
         self.head[ns.LOG_MEMORY_END] = memory_bytes
         self.words: Signed = np.zeros(0, dtype=np.int64)
         self.on_take: Callable[[], object] | None = None
+        self._spare: list[Signed] = []
         self._wants_instructions = False
         self._on_full: Callable[[], None] | None = None
         self.logs_accesses = False
@@ -268,10 +329,9 @@ class ExecutionLog:
             wants_instructions: whether `take` gives one row per instruction.
             logs_accesses: whether compiled code logs accesses too.
         """
-        self.words = np.zeros(capacity_words, dtype=np.int64)
+        self._use(np.empty(capacity_words, dtype=np.int64))
         self.head[ns.LOG_CAPACITY] = capacity_words
-        self.head[ns.LOG_WORDS] = self.words.ctypes.data
-        self.head[ns.LOG_COUNT] = self.head[ns.LOG_OVERFLOW] = 0
+        self.head[ns.LOG_OVERFLOW] = 0
         self._on_full = on_full
         self._wants_instructions = wants_instructions
         self.logs_accesses = logs_accesses
@@ -282,6 +342,7 @@ class ExecutionLog:
         self._on_full = None
         self.logs_accesses = False
         self.words = np.zeros(0, dtype=np.int64)
+        self._spare.clear()
         self._catalog.keep_operands(None)
 
     def is_full(self) -> None:
@@ -335,11 +396,12 @@ class ExecutionLog:
         flags = ns.RECORD_WRITE | ns.RECORD_PAGE_WALK
         self.add_access(core_id, 0, 0, physical, value.to_bytes(_QUAD_BYTES, "little"), flags)
 
-    def take(self, first_step: int) -> Executed:
-        """Return and clear what was logged.
+    def take(self, first_step: int, end_step: int) -> Recorded:
+        """Return and clear what was logged; it can be decoded in another thread.
 
         Args:
             first_step: step of the oldest instruction in the log.
+            end_step: step behind the newest.
 
         Raises:
             InternalError: a record found no room.
@@ -348,41 +410,24 @@ class ExecutionLog:
             raise InternalError("the execution log was too small for the accesses of one block")
         if self.on_take is not None:
             self.on_take()
-        words, count = self.words, int(self.head[ns.LOG_COUNT])
-        blocks, instructions, accesses, changes = _measure(words, count)
-        first, addresses, locked = self._catalog.arrays()
-        executions = Executions(
-            np.empty(blocks, dtype=np.int64),
-            np.empty(blocks, dtype=np.uint8),
-            np.empty(blocks, dtype=np.int32),
-            np.empty(blocks, dtype=np.int32),
+        result = Recorded(
+            self.words,
+            int(self.head[ns.LOG_COUNT]),
+            (first_step, end_step),
+            self._catalog.arrays(),
+            self._wants_instructions,
         )
-        size = instructions if self._wants_instructions else 0
-        columns = np.empty(size, np.uint8), np.empty(size, np.int64), np.empty(size, np.uint8)
-        rows = (executions.step, executions.core, executions.block, executions.instructions)
-        _decode_blocks(words, count, first_step, rows, columns, (first, addresses))
-        result = Executed(
-            executions,
-            Retired(first_step, *columns),
-            self._accesses(first_step, accesses, (first, addresses, locked)),
-            self._changes(first_step, changes),
-        )
-        self.head[ns.LOG_COUNT] = 0
+        self._use(self._spare.pop() if self._spare else np.empty_like(self.words))
         return result
 
-    def _accesses(self, step: int, size: int, table: Any) -> Accesses:  # noqa: ANN401
-        kinds = (np.int64, np.uint8, np.int64, np.int64, np.int64, np.bool_, np.uint8, np.int64)
-        rows = tuple(np.empty(size, kind) for kind in (*kinds, np.uint8))
-        count = int(self.head[ns.LOG_COUNT])
-        filled = _decode_accesses(self.words, count, step, rows, table) if size else 0
-        return Accesses(*(row[:filled] for row in rows))
+    def give_back(self, recorded: Recorded) -> None:
+        """Let the memory of what was decoded be used again."""
+        self._spare.append(recorded.words)
 
-    def _changes(self, step: int, size: int) -> Changes:
-        kinds = (np.int64, np.uint8, np.uint8, np.int64)
-        rows = tuple(np.empty(size, kind) for kind in kinds)
-        if size:
-            _decode_changes(self.words, int(self.head[ns.LOG_COUNT]), step, rows)
-        return Changes(*rows)
+    def _use(self, words: Signed) -> None:
+        self.words = words
+        self.head[ns.LOG_WORDS] = words.ctypes.data
+        self.head[ns.LOG_COUNT] = 0
 
 
 def _signed(value: int) -> int:

@@ -342,7 +342,7 @@ def on_code_page(
     return True
 
 
-@njit(cache=_CACHE)
+@njit(cache=_CACHE, nogil=True)
 def run(state: Any) -> int:  # noqa: ANN401
     """Run the core until something needs Python; return the reason (STOPPED_...)."""
     registers = carray(pointer(np.uint64(state[ns.ENV])), (32,), np.uint64)

@@ -70,7 +70,7 @@ def _holds(entry: Any, page: int) -> bool:  # noqa: ANN401
 @njit(cache=_CACHE)
 def _physical_page(tables: Any, page: int) -> int:  # noqa: ANN401
     """Return the physical page behind a linear one, or -1 where no cache has it."""
-    for mode in range(_TLB_MODES):
+    for mode in (2, 1, 0):  # the kernel's, users', and the kernel's under SMAP
         entry = _entry_of(tables, mode, page)
         if _holds(entry, page):
             return int(entry[_PHYSICAL] >> 12)
@@ -124,7 +124,7 @@ def _operand(state: Any, quads: Any, number: int) -> tuple[bool, int]:  # noqa: 
 
 
 @njit(cache=_CACHE)
-def _linear(state: Any, physical: int) -> int:  # noqa: ANN401, C901, PLR0911
+def _linear(state: Any, physical: int) -> int:  # noqa: ANN401, C901, PLR0911, PLR0912
     """Return the linear address of the access to `physical` that is under way, or -1."""
     quads = carray(pointer(np.uint64(state[ns.ENV])), (cx.SIZE_BYTES >> 3,), np.uint64)
     if np.int64(quads[cx.CR0 >> 3]) & _PG == 0:
@@ -132,20 +132,24 @@ def _linear(state: Any, physical: int) -> int:  # noqa: ANN401, C901, PLR0911
     where = pointer(np.uint64(state[ns.ENV] - _TLB_BEFORE_STATE))
     tables = carray(where, (2 * _TLB_MODES,), np.int64)
     page, offset = physical >> 12, physical & _PAGE_MASK
-    candidate = _UNKNOWN
-    is_certain = False
+    # An operand that begins at this very offset goes first: two may lie in aliases of one page.
     for number in range(2):
         present, address = _operand(state, quads, number)
-        if present and not is_certain:
-            for linear in (address >> 12, (address + 63) >> 12):
-                if linear != candidate and _physical_page(tables, linear) == page:
-                    is_exact = address & _PAGE_MASK == offset
-                    if candidate == _UNKNOWN or is_exact:
-                        candidate = linear
-                        is_certain = is_exact
-    if candidate != _UNKNOWN:
-        return int(candidate << 12 | offset)
+        if not present:
+            break
+        if address & _PAGE_MASK == offset and _physical_page(tables, address >> 12) == page:
+            return int(address >> 12 << 12 | offset)
     stack = np.int64(quads[_RSP])
+    for linear in (stack >> 12, (stack - 8) >> 12):
+        if _physical_page(tables, linear) == page and abs((stack & 0xFFF) - offset) <= 8:  # noqa: PLR2004
+            return int(linear << 12 | offset)
+    for number in range(2):
+        present, address = _operand(state, quads, number)
+        if not present:
+            break
+        for linear in (address >> 12, (address + 63) >> 12):
+            if _physical_page(tables, linear) == page:
+                return int(linear << 12 | offset)
     for linear in (stack >> 12, (stack - 8) >> 12, np.int64(quads[_RBP]) >> 12):
         if _physical_page(tables, linear) == page:
             return int(linear << 12 | offset)

@@ -121,7 +121,7 @@ class RunLoop:
             if is_interrupted is not None and is_interrupted():
                 self._end(Outcome.HOST_TIMEOUT, "the host stopped the run")
         if tracer is not None:
-            tracer.detach()
+            tracer.close()
             self._trace(None)
         assert self._ending is not None
         return self._ending

@@ -179,6 +179,7 @@ def _write_segment(path: Path, rows: pa.Table, table: Table) -> None:
             use_dictionary=table.dictionary(),
             column_encoding=table.encodings() or None,
             row_group_size=_ROW_GROUP_ROWS,
+            store_schema=False,
         )
         temporary.replace(path)
     except OSError:
