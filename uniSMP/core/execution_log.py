@@ -156,6 +156,22 @@ def _decode_blocks(words: Any, count: int, step: int, blocks: Any, retired: Any,
 
 
 @njit(cache=_CACHE, nogil=True)
+def _is_repeated(words: Any, count: int, at: int) -> bool:  # noqa: ANN401
+    """Return whether the read logged at `at` is made once more by the same instruction.
+
+    The engine carries LOCK NEG out as a load and a compare-exchange, which loads again.
+    """
+    following = at + 4
+    while following < count and words[following] & 3 == ns.RECORD_ACCESS:
+        if words[following] >> 16 != words[at] >> 16 or words[following] & ns.RECORD_WRITE != 0:
+            return False
+        if words[following + 1] == words[at + 1]:
+            return True
+        following += 4
+    return False
+
+
+@njit(cache=_CACHE, nogil=True)
 def _decode_accesses(words: Any, count: int, step: int, rows: Any, table: Any) -> int:  # noqa: ANN401
     """Fill the rows of accesses; return how many there are."""
     steps, cores, rips, physicals, linears, known, sizes, values, kinds = rows
@@ -187,7 +203,9 @@ def _decode_accesses(words: Any, count: int, step: int, rows: Any, table: Any) -
             is_write = word & ns.RECORD_WRITE
             # An instruction that faulted is not retired; what it wrote before stays written. A
             # store that faulted on its second page wrote nothing.
-            if index < done or (is_write != 0 and word & ns.RECORD_CROSSING == 0):
+            if locked[start + index] and is_write == 0 and _is_repeated(words, count, at):
+                pass
+            elif index < done or (is_write != 0 and word & ns.RECORD_CROSSING == 0):
                 steps[row], cores[row] = begin + min(index, done), core
                 rips[row] = addresses[start + index]
                 physicals[row], values[row] = words[at + 1], words[at + 2]
