@@ -12,7 +12,7 @@ from uniSMP import Image, Machine, Outcome, RoundRobin, RunResult, SeededRandom
 from uniSMP.trace.schema import Level
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from tracing import KeptTrace, write_all  # noqa: E402 - tests are no package
+from tracing import KeptTrace, write_all
 
 Program = Callable[[str], Image]
 LEVELS = list(Level)

@@ -18,7 +18,7 @@ from uniSMP import Machine, assemble
 from uniSMP.trace.schema import Level
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from tracing import KeptTrace  # noqa: E402 - tests are no package
+from tracing import KeptTrace
 
 DATA, DATA_BYTES = 0x20_0000, 0x1_0000
 STACK_BYTES = 1 << 14
@@ -42,7 +42,7 @@ def place(choose: random.Random) -> str:
     return f"[{base}{index} + {near + choose.randrange(8)}]"
 
 
-def instruction(choose: random.Random) -> str:
+def instruction(choose: random.Random) -> str:  # noqa: PLR0911 - a case each
     size = choose.choice([1, 2, 4, 8])
     column = (1, 2, 4, 8).index(size)
     register = choose.choice(list(REGISTERS.values()))[column]
@@ -58,7 +58,9 @@ def instruction(choose: random.Random) -> str:
     if kind == 5:
         return f"{choose.choice(['add', 'cmp', 'xor'])} {register}, {memory}"
     if kind == 6:
-        return choose.choice(["", "lock "]) + f"{choose.choice(['inc', 'dec', 'not', 'neg'])} {memory}"
+        return (
+            choose.choice(["", "lock "]) + f"{choose.choice(['inc', 'dec', 'not', 'neg'])} {memory}"
+        )
     if kind == 7:
         return choose.choice([f"xchg {memory}, {register}", f"lock xadd {memory}, {register}"])
     if kind == 8:
@@ -168,23 +170,13 @@ class Oracle:
         }[name]
 
 
-def pieces(access: Access) -> Iterator[Access]:
-    """Split an access as the trace does: at pages, and 16 bytes into two halves."""
-    address, size, kind, value = access
-    while size > 0:
-        length = min(size, 8, 0x1000 - address % 0x1000)
-        if size <= 8:
-            length = min(size, 0x1000 - address % 0x1000)
-        yield address, length, kind, value & ((1 << 8 * length) - 1)
-        address, size, value = address + length, size - length, value >> 8 * length
-
-
 def merged(rows: list[Access]) -> bytes:
-    """Return the bytes of accesses, each with its address and kind: how they are split is left out."""
-    parts = []
-    for address, size, kind, value in rows:
-        for byte in range(size):
-            parts.append(f"{kind} {address + byte:x} {value >> 8 * byte & 0xFF:02x}")
+    """Return the bytes of accesses with address and kind, however they are split."""
+    parts = [
+        f"{kind} {address + byte:x} {value >> 8 * byte & 0xFF:02x}"
+        for address, size, kind, value in rows
+        for byte in range(size)
+    ]
     return "\n".join(parts).encode()
 
 
@@ -215,7 +207,9 @@ def test_accesses_of_straight_line_code_are_those_of_its_operands(seed: int) -> 
         place_in_image = rip - image.origin
         code = next(oracle.decoder.disasm(image.data[place_in_image : place_in_image + 15], rip))
         expected = list(oracle.accesses(code))
-        assert merged(traced.get(step, [])) == merged(expected), f"{step} {code.mnemonic} {code.op_str}"
+        assert merged(traced.get(step, [])) == merged(expected), (
+            f"{step} {code.mnemonic} {code.op_str}"
+        )
         for address, size, kind, value in expected:
             if kind.endswith("write"):
                 oracle.memory[address : address + size] = value.to_bytes(size, "little")

@@ -58,7 +58,10 @@ def trace_options(command: Callable[..., Any]) -> Callable[..., Any]:
             help="Only instructions from a label to the next, or to another; repeatable.",
         ),
         click.option(
-            "--trace-steps", default="", metavar="A..B", help="Only steps A to B-1; either may lack."
+            "--trace-steps",
+            default="",
+            metavar="A..B",
+            help="Only steps A to B-1; either may lack.",
         ),
         click.option("--force", is_flag=True, help="Replace a trace that is in DIR."),
     )
@@ -82,7 +85,9 @@ def make_filter(options: TraceOptions, guest: Target) -> "TraceFilter":
     return TraceFilter(cores, tuple(ranges), first, end)
 
 
-def make_writer(options: TraceOptions, guest: Target, configuration: dict[str, Any]) -> "TraceWriter":
+def make_writer(
+    options: TraceOptions, guest: Target, configuration: dict[str, Any]
+) -> "TraceWriter":
     """Make the trace's folder and write what is known before the run.
 
     Raises:
@@ -131,9 +136,7 @@ def end_writer(writer: "TraceWriter", result: RunResult) -> None:
             "digest": result.digest,
             "steps": result.steps,
             "ticks": result.ticks,
-            "cores": [
-                {"id": core.id, "instructions": core.instructions} for core in result.cores
-            ],
+            "cores": [{"id": core.id, "instructions": core.instructions} for core in result.cores],
         }
     )
     if writer.error is not None:

@@ -101,12 +101,12 @@ class BlockStore:
     def charge_single(self, number: int, cpl: int) -> None:
         """Charge a block of one instruction, which is executed at privilege level `cpl`."""
         state = self._state
+        if self._log.is_on:  # first, since a full log is handed on with what is retired so far
+            self._log.add_block(int(state[ns.CORE_ID]), cpl, number)
         state[ns.BLOCK] = number
         state[ns.CHARGED] = 1
         state[ns.REMAINING] -= 1
         state[ns.RETIRED] += 1
-        if self._log.is_on:
-            self._log.add_block(int(state[ns.CORE_ID]), cpl, number)
 
     def refund(self, instructions: int) -> None:
         """Take back the charge of the last block's instructions that were not executed."""

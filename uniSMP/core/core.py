@@ -6,6 +6,7 @@ Source: Intel SDM volume 3A, chapter "Interrupt and Exception Handling".
 import importlib
 from collections.abc import Callable
 from enum import Enum, auto
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -34,11 +35,13 @@ from uniSMP.core.execution_log import ExecutionLog
 from uniSMP.core.guest_memory import AccessLog, GuestMemory
 from uniSMP.core.instructions import Effect, Instructions
 from uniSMP.core.msrs import ModelSpecificRegisters
-from uniSMP.core.observer import CoreObserver
 from uniSMP.core.platform import Platform
 from uniSMP.core.port_io import PortIo
 from uniSMP.core.segmentation import Segmentation
 from uniSMP.errors import InternalError
+
+if TYPE_CHECKING:
+    from uniSMP.core.observer import CoreObserver
 
 _TF = int(Rflags.TF)
 _IF = int(Rflags.IF)
@@ -87,7 +90,7 @@ class Core:
         observer: who is told of exceptions and of accesses to registers of the system, or None.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - the parts of a core
         self,
         core_id: int,
         engine: Engine,

@@ -64,7 +64,7 @@ def _walk(words: Any, quads: Any, linear: int, access: int) -> int:  # noqa: ANN
 
 
 @njit(cache=_CACHE)
-def _record(head: Any, flags: int, physical: int, value: int, linear: int, rip: int) -> None:  # noqa: ANN401, PLR0913, PLR0917
+def _record(head: Any, flags: int, physical: int, value: int, linear: int, rip: int) -> None:  # noqa: ANN401
     """Log an access of 8 bytes that the delivery makes."""
     log = carray(pointer(np.uint64(head[ns.LOG_WORDS])), (LOG_LONGEST,), np.int64)
     at = head[ns.LOG_COUNT]
@@ -77,7 +77,7 @@ def _record(head: Any, flags: int, physical: int, value: int, linear: int, rip: 
 
 
 @njit(cache=_CACHE)
-def enter(  # noqa: C901, PLR0911, PLR0912, PLR0915 - one straight way with many exits
+def enter(  # noqa: C901, PLR0911, PLR0912, PLR0913, PLR0915, PLR0917 - one straight way with many exits
     words: Any,  # noqa: ANN401 - a numpy array of uint64, all of RAM
     environment: int,
     vector: int,

@@ -85,21 +85,24 @@ def _call_start(_context: Any, function: Any, engine: Any, begin: Any) -> Any:  
 
 
 @intrinsic
-def _call_translate(
+def call_translate(
     _context: Any,  # noqa: ANN401
     function: Any,  # noqa: ANN401
     engine: Any,  # noqa: ANN401
     linear: Any,  # noqa: ANN401
+    access: Any,  # noqa: ANN401, ARG001
     result: Any,  # noqa: ANN401
 ) -> Any:  # noqa: ANN401
+    """Call uc_vmem_translate (compiled code only); `access` is one of UC_PROT_...."""
+
     def generate(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:  # noqa: ANN401
         word = ir.IntType(64)
         kind = _caller(ir.IntType(32), [word, word, ir.IntType(32), word])
         target = builder.inttoptr(args[0], kind.as_pointer())
-        access = ir.Constant(ir.IntType(32), _PROT_EXEC)
-        return builder.call(target, [args[1], args[2], access, args[3]])
+        rights = builder.trunc(args[3], ir.IntType(32))
+        return builder.call(target, [args[1], args[2], rights, args[4]])
 
-    return types.int32(function, engine, linear, result), generate
+    return types.int32(function, engine, linear, types.int64, result), generate
 
 
 @njit(cache=_CACHE, inline="always")
@@ -130,12 +133,12 @@ def _is_same_code(state: Any, table: Any, entry: int, address: int) -> bool:  # 
     """Return whether a linear address still maps to the page its block was decoded from."""
     result = carray(pointer(np.uint64(state[ns.SCRATCH])), (1,), np.int64)
     function, engine, where = state[ns.TRANSLATE_FUNCTION], state[ns.ENGINE], state[ns.SCRATCH]
-    if _call_translate(function, engine, address, where) != 0:
+    if call_translate(function, engine, address, _PROT_EXEC, where) != 0:
         return False
     if result[0] != table[entry + ns.ENTRY_FIRST_PAGE]:
         return False
     last = address + table[entry + ns.ENTRY_SIZE] - 1
-    if _call_translate(function, engine, last, where) != 0:
+    if call_translate(function, engine, last, _PROT_EXEC, where) != 0:
         return False
     if result[0] != table[entry + ns.ENTRY_LAST_PAGE]:
         return False

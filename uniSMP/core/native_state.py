@@ -133,7 +133,8 @@ RECORD_REGISTER = 3
     block     bits 3:2 CPL, 15:4 core, 16 up block number;  instructions executed
     access    bit 2 write, bit 4 part of an access that crosses a page, 15:8 size,
               16 up index in block;  physical, value, linear (or -1)
-    system    bit 2 write, bit 3 delivery, bit 5 page walk, 15:8 size, 16 up core;  physical, value, linear, rip
+    system    bit 2 write, bit 3 delivery, bit 5 page walk, 15:8 size, 16 up core;
+              physical, value, linear, rip
     register  bit 3 not an instruction's, 15:8 register, 16 up index in block;  value
 """
 RECORD_WRITE = 4

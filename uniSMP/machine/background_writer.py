@@ -1,7 +1,7 @@
 """One thread that writes a trace while the cores run on.
 
-It only consumes: nothing that it does, nor when it does it, reaches the run. Work is done in the order
-in which it was submitted, and whoever submits waits while too much is under way.
+It only consumes: nothing that it does, nor when it does it, reaches the run. Work is done in the
+order in which it was submitted, and whoever submits waits while too much is under way.
 """
 
 from collections import deque

@@ -16,20 +16,13 @@ from uniSMP.core import register_watch
 from uniSMP.core.block_catalog import BlockCatalog
 from uniSMP.core.blocks import Block
 from uniSMP.core.core import Core
-from uniSMP.core.execution_log import (
-    DELIVERY,
-    LOCKED,
-    WRITE,
-    Accesses,
-    Changes,
-    ExecutionLog,
-    Recorded,
-)
+from uniSMP.core.execution_log import ExecutionLog
+from uniSMP.core.log_decoding import DELIVERY, LOCKED, PAGE_WALK, WRITE, Accesses, Changes, Recorded
 from uniSMP.errors import ConfigError
 from uniSMP.machine.background_writer import BackgroundWriter
 from uniSMP.machine.board import Board
 from uniSMP.machine.event_log import EventLog
-from uniSMP.machine.page_walk_writes import PAGE_WALK, PageWalkWrites
+from uniSMP.machine.page_walk_writes import PageWalkWrites
 from uniSMP.machine.virtual_clock import VirtualClock
 from uniSMP.trace.schema import Level
 
@@ -129,9 +122,7 @@ class Tracer:
         self._writer = BackgroundWriter()
         self._step = clock.steps
         self._is_attached = False
-        self.events = EventLog(
-            clock, cores, board.local_apics, self._take_events, chosen.core_ids
-        )
+        self.events = EventLog(clock, cores, board.local_apics, self._take_events, chosen.core_ids)
         has_memory = self._level >= Level.MEMORY
         self._walks = PageWalkWrites(words, cores, log) if has_memory else None
 
@@ -317,11 +308,10 @@ def _columns(rows: Any, keep: Mask | None) -> dict[str, Any]:  # noqa: ANN401 - 
     return columns if keep is None else {name: column[keep] for name, column in columns.items()}
 
 
-def _words(codes: npt.NDArray[np.uint8], words: Sequence[str]) -> pa.Array:
+def _words(codes: npt.NDArray[np.integer[Any]], words: Sequence[str]) -> pa.Array:
     """Return a column of words by their numbers."""
     return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int8)), pa.array(list(words)))
 
 
 def _signed(value: int) -> int:
     return value if value < 1 << 63 else value - (1 << 64)
-

@@ -1,8 +1,8 @@
 """Writes a trace: a folder with one folder per table, in it Parquet segments, and a manifest.
 
-Rows are collected until a segment is full. A segment is written under another name and then renamed,
-so what is there is whole: a run that is killed leaves a trace that ends with its last segment. When
-a segment cannot be written the trace ends there, and the run goes on.
+Rows are collected until a segment is full. A segment is written under another name and then
+renamed, so what is there is whole: a run that is killed leaves a trace that ends with its last
+segment. When a segment cannot be written the trace ends there, and the run goes on.
 """
 
 import json
