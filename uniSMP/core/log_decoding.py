@@ -118,7 +118,7 @@ def _measure(words: Any, count: int) -> tuple[int, int, int, int]:  # noqa: ANN4
 
 
 @njit(cache=_CACHE, nogil=True)
-def _decode_blocks(  # noqa: PLR0913, PLR0917 - arrays in, arrays out
+def _decode_blocks(
     words: Any,  # noqa: ANN401
     count: int,
     step: int,
