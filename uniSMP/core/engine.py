@@ -30,6 +30,8 @@ _CPU_POINTER = 440
 """Offset of the pointer to the CPU object in the engine structure."""
 _ENV_IN_CPU = 35408
 """Offset of the CPU state in the CPU object."""
+_PLACE_IS_SET = 14898
+"""Offset of the flag in the engine structure that RIP was set by somebody else."""
 _PAGE_BYTES = 4096
 _FLUSH_TLB = unicorn.UC_CTL_TLB_FLUSH | unicorn.UC_CTL_IO_WRITE << 30
 _FLUSH_CODE = unicorn.UC_CTL_TB_FLUSH | unicorn.UC_CTL_IO_WRITE << 30
@@ -210,6 +212,7 @@ class Engine:
                 self._hook(_HOOK_AFTER_READ, on_load),
                 self._hook(unicorn.UC_HOOK_MEM_WRITE, on_store),
             ]
+            self.state[ns.KEEPS_PLACE] = self._handle + _PLACE_IS_SET
             _control(self._handle, _FLUSH_CODE)
 
     def unwatch_instructions(self) -> None:
@@ -218,6 +221,7 @@ class Engine:
             for handle in self._tracing:
                 _hook_delete(self._handle, handle)
             self._tracing = []
+            self.state[ns.KEEPS_PLACE] = 0
             _control(self._handle, _FLUSH_CODE)
 
     @property
@@ -360,7 +364,19 @@ def check_build() -> None:
     for offset, value in expected.items():
         if state[offset : offset + 8] != value.to_bytes(8, "little"):
             raise EngineError(_unsupported(f"the CPU state differs at offset {offset}"))
+    _check_place_flag(engine, handle.value or 0)
     _checked.append(True)
+
+
+def _check_place_flag(engine: unicorn.Uc, handle: int) -> None:
+    """Find the flag that says that RIP was written where it should be: set by writing RIP."""
+    flag = ctypes.c_uint8.from_address(handle + _PLACE_IS_SET)
+    flag.value = 0
+    engine.reg_write(x86.UC_X86_REG_RAX, 1)
+    before = flag.value
+    engine.reg_write(x86.UC_X86_REG_RIP, 1)
+    if (before, flag.value) != (0, 1):
+        raise EngineError(_unsupported("the flag that RIP was written is not where it should be"))
 
 
 def _read_own_memory(handle: int) -> bytes:

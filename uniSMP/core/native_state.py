@@ -68,6 +68,8 @@ UNWIND_FUNCTION = 34
 CORE_ID = 35
 REGISTER_FUNCTION = 36
 """Host address of uc_reg_read."""
+KEEPS_PLACE = 37
+"""Host address of the engine's flag that its memory callbacks need not restore RIP, or 0."""
 ANSWERS = 40
 ANSWER_COUNT = 256
 """Answers to them; FXSAVE alone makes some sixty accesses, more where it is not aligned."""
