@@ -70,19 +70,21 @@ def trace_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def make_filter(options: TraceOptions, guest: Target) -> "TraceFilter":
-    """Return what of the run is kept.
+def make_filter(options: TraceOptions, guest: Target, cores: int) -> "TraceFilter":
+    """Return what of a run on so many cores is kept.
 
     Raises:
-        ConfigError: an option cannot be understood.
+        ConfigError: an option cannot be understood, or nothing would be kept.
     """
     from uniSMP.machine.tracer import TraceFilter  # noqa: PLC0415 - needed while tracing only
 
     first, end = _range(options.steps, "--trace-steps") if options.steps else (0, None)
     ranges = [_addresses(text) for text in options.addresses]
     ranges += [_symbol(text, guest) for text in options.symbols]
-    cores = frozenset(_cores(options.cores)) if options.cores else None
-    return TraceFilter(cores, tuple(ranges), first, end)
+    core_ids = frozenset(_cores(options.cores)) if options.cores else None
+    chosen = TraceFilter(core_ids, tuple(ranges), first, end)
+    chosen.check(cores)
+    return chosen
 
 
 def make_writer(

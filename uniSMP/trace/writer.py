@@ -21,6 +21,8 @@ from uniSMP.trace.schema import BLOCKS, FORMAT_VERSION, TABLES, Level, Table
 MANIFEST = "manifest.json"
 _SEGMENT_ROWS = 1 << 21
 _ROW_GROUP_ROWS = 1 << 18
+_STATISTICS = ["step"]
+"""Columns by whose range a reader skips row groups; each costs time."""
 Columns = Mapping[str, Any]
 
 
@@ -180,6 +182,7 @@ def _write_segment(path: Path, rows: pa.Table, table: Table) -> None:
             column_encoding=table.encodings() or None,
             row_group_size=_ROW_GROUP_ROWS,
             store_schema=False,
+            write_statistics=_STATISTICS,
         )
         temporary.replace(path)
     except OSError:
