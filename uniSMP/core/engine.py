@@ -19,7 +19,7 @@ import unicorn.unicorn_py3.unicorn as binding
 from unicorn import x86_const as x86
 
 from uniSMP.core import context as cx
-from uniSMP.core import native
+from uniSMP.core import block_entry, native
 from uniSMP.core import native_state as ns
 from uniSMP.errors import EngineError
 
@@ -136,6 +136,7 @@ class Engine:
         state[ns.STOP_FUNCTION] = _function("uc_emu_stop")
         state[ns.TRANSLATE_FUNCTION] = _function("uc_vmem_translate")
         state[ns.UNWIND_FUNCTION] = _function("cpu_loop_exit_restore_x86_64")
+        state[ns.BLOCK_FUNCTION] = native.on_block.address
         state[ns.REGISTER_FUNCTION] = _function("uc_reg_read")
         self._scratch = np.zeros(1, dtype=np.int64)
         state[ns.SCRATCH] = self._scratch.ctypes.data
@@ -183,19 +184,22 @@ class Engine:
             raise EngineError(f"cannot map devices at {physical:#x}: engine error {status}")
 
     def _install_hooks(self) -> None:
-        self._hook(unicorn.UC_HOOK_BLOCK, native.on_block)
+        self._hook_address(unicorn.UC_HOOK_BLOCK, block_entry.address())
         self._hook(unicorn.UC_HOOK_INTR, native.on_interrupt)
         self._hook(unicorn.UC_HOOK_INSN_INVALID, native.on_invalid)
         self._hook(_HOOK_TRANSLATION, native.on_translation)
 
     def _hook(self, kind: int, callback: object, begin: int = 1, end: int = 0) -> int:
         """Add a compiled callback for addresses begin to end (1, 0: all); return its handle."""
+        return self._hook_address(kind, callback.address, begin, end)  # type: ignore[attr-defined]
+
+    def _hook_address(self, kind: int, address: int, begin: int = 1, end: int = 0) -> int:
         result = ctypes.c_size_t()
         status = _hook_add(
             self._handle,
             ctypes.addressof(result),
             kind,
-            callback.address,  # type: ignore[attr-defined]  # a numba cfunc
+            address,
             self.state.ctypes.data,
             begin,
             end,

@@ -26,6 +26,8 @@ _CACHE = is_cache_writable(__file__)
 _IF = 1 << 9
 _NT = 1 << 14
 _RF = np.uint32(1 << 16)
+_TF = np.uint32(1 << 8)
+_TSD = 1 << 2
 _ALL_STATE = ns.WORDS
 _TABLE_WORDS = ns.TABLE_ENTRIES * ns.ENTRY_WORDS
 NEXT_BLOCK_FLAGS = 24
@@ -229,6 +231,8 @@ def on_block(_engine: Any, address: int, size: int, data: Any) -> None:  # noqa:
         _stop(state, ns.STOPPED_BUDGET)
         return
     if safe == 0:
+        kind = table[entry + ns.ENTRY_FLAGS] & (ns.READS_TIME | ns.READS_TIME_AUX)
+        state[ns.SENSITIVE_KIND] = kind
         _stop(state, ns.STOPPED_SENSITIVE)
         return
     if state[ns.LOG] != 0 and not _log_block(
@@ -358,6 +362,48 @@ def on_code_page(
     return True
 
 
+@njit(cache=_CACHE, inline="always")
+def forget_block(state: Any) -> None:  # noqa: ANN401
+    """Say that no block is being executed: what the engine enters next is a fresh one."""
+    state[ns.BLOCK] = -1
+    state[ns.BLOCK_START] = state[ns.BLOCK_END] = 0
+    state[ns.CHARGED] = 0
+    state[ns.PASS] = state[ns.STOP_NEXT] = 0
+    state[ns.MMIO_KNOWN] = 0
+
+
+@njit(cache=_CACHE)
+def _read_time(state: Any) -> bool:  # noqa: ANN401
+    """Execute RDTSC or RDTSCP at RIP; False where Python must: traps, logs, or no clock."""
+    kind = state[ns.SENSITIVE_KIND]
+    if kind == 0 or state[ns.TICKS] == 0 or state[ns.LOG] != 0:
+        return False
+    words = carray(pointer(np.uint64(state[ns.ENV])), (cx.SIZE_BYTES >> 2,), np.uint32)
+    quads = carray(pointer(np.uint64(state[ns.ENV])), (cx.SIZE_BYTES >> 3,), np.int64)
+    hflags = words[cx.HFLAGS >> 2]
+    if words[cx.EFLAGS >> 2] & _TF != 0:
+        return False
+    if quads[cx.CR4 >> 3] & _TSD != 0 and hflags & np.uint32(cx.HF_CPL) != 0:
+        return False
+    time = state[ns.TIME_BASE] + state[ns.RETIRED] * state[ns.TICKS]
+    quads[cx.RAX] = time & cx.MASK32
+    quads[cx.RDX] = (time >> 32) & cx.MASK32
+    size = 2
+    if kind == ns.READS_TIME_AUX:
+        quads[cx.RCX] = quads[cx.TSC_AUX >> 3] & cx.MASK32
+        size = 3
+    rip = quads[cx.RIP >> 3] + size
+    if hflags & np.uint32(cx.HF_CS64) == 0:
+        rip &= cx.MASK32 if hflags & np.uint32(cx.HF_CS32) != 0 else 0xFFFF
+    quads[cx.RIP >> 3] = rip
+    words[cx.HFLAGS >> 2] = hflags & ~np.uint32(cx.HF_INHIBIT_IRQ)
+    words[cx.EFLAGS >> 2] &= ~_RF
+    state[ns.RETIRED] += 1
+    state[ns.REMAINING] -= 1
+    forget_block(state)
+    return True
+
+
 @njit(cache=_CACHE, nogil=True)
 def run(state: Any) -> int:  # noqa: ANN401
     """Run the core until something needs Python; return the reason (STOPPED_...)."""
@@ -370,10 +416,13 @@ def run(state: Any) -> int:  # noqa: ANN401
         error = _call_start(state[ns.START_FUNCTION], state[ns.ENGINE], rip)
         state[ns.ENGINE_ERROR] = error
         reason = state[ns.REASON]
-        if error != 0 or reason != ns.STOPPED_PARTIAL:
+        if error == 0 and reason == ns.STOPPED_PARTIAL:
+            next_flags[0] = state[ns.CHARGED]
+            state[ns.PASS] = 1
+        elif error != 0 or reason != ns.STOPPED_SENSITIVE or not _read_time(state):
             return int(reason)
-        next_flags[0] = state[ns.CHARGED]
-        state[ns.PASS] = 1
+        elif state[ns.REMAINING] <= 0:
+            return ns.STOPPED_BUDGET
 
 
 @njit(cache=_CACHE)

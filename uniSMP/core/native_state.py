@@ -4,7 +4,7 @@ The state is an array of 64-bit integers. Positions are plain constants, because
 takes them as literals.
 """
 
-WORDS = 296
+WORDS = 298
 """Length of the array."""
 
 REMAINING = 0
@@ -70,7 +70,15 @@ REGISTER_FUNCTION = 36
 """Host address of uc_reg_read."""
 KEEPS_PLACE = 37
 """Host address of the engine's flag that its memory callbacks need not restore RIP, or 0."""
-ANSWERS = 40
+SENSITIVE_KIND = 38
+"""READS_TIME or READS_TIME_AUX where the last stop was at such an instruction, else 0."""
+TICKS = 39
+"""Ticks of an instruction; 0: the time is asked for in Python."""
+TIME_BASE = 40
+"""What this core's time-stamp counter would be at RETIRED = 0 (64 bits, signed)."""
+BLOCK_FUNCTION = 41
+"""Host address of the complete block callback, see `block_entry`."""
+ANSWERS = 42
 ANSWER_COUNT = 256
 """Answers to them; FXSAVE alone makes some sixty accesses, more where it is not aligned."""
 
@@ -90,7 +98,7 @@ STOPPED_LOG_FULL = 12
 
 TABLE_BITS = 15
 TABLE_ENTRIES = 1 << TABLE_BITS
-ENTRY_WORDS = 10
+ENTRY_WORDS = 11
 """Columns of the block table, direct-mapped by linear address."""
 ENTRY_ADDRESS = 0
 ENTRY_SIZE = 1
@@ -106,10 +114,15 @@ ENTRY_BLOCK = 7
 ENTRY_FIRST_PAGE = 8
 ENTRY_LAST_PAGE = 9
 """Physical addresses of the first and of the last byte."""
+ENTRY_PLAIN = 10
+"""Number of instructions where the block can only run whole and needs no other care; else 0."""
 
 ENDS_IN_PAUSE = 1
 ENDS_IN_IRET = 2
 CHANGES_MAPPING = 4
+READS_TIME = 8
+READS_TIME_AUX = 16
+"""The block is RDTSC, or RDTSCP, without prefixes."""
 
 LOG_COUNT = 0
 LOG_CAPACITY = 1
