@@ -91,9 +91,7 @@ class RunLoop:
         self._coherence = coherence
         self._has_nmi = [False] * len(cores)
         self._pauses: npt.NDArray[np.int64] = np.zeros(len(cores), dtype=np.int64)
-        self._batch = SliceBatch(
-            cores, board, clock, coherence, self._pauses, _PAUSES_OF_A_SPIN
-        )
+        self._batch = SliceBatch(cores, board, clock, coherence, self._pauses, _PAUSES_OF_A_SPIN)
         self._ending: Ending | None = None
         self._idle_events = 0
         self._on_console: Callable[[bytes], None] | None = None

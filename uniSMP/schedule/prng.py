@@ -86,9 +86,7 @@ class SplitMix64:
         mixed = (states ^ states >> np.uint64(30)) * np.uint64(_MIX_1)
         mixed = (mixed ^ mixed >> np.uint64(27)) * np.uint64(_MIX_2)
         drawn = (mixed ^ mixed >> np.uint64(31)).reshape(rows, columns)
-        last = np.array(
-            [(_MASK + 1) // limit * limit - 1 for limit in limits], dtype=np.uint64
-        )
+        last = np.array([(_MASK + 1) // limit * limit - 1 for limit in limits], dtype=np.uint64)
         if (drawn > last).any():
             return self._peek_slowly(limits, rows)
         numbers = drawn % np.array(limits, dtype=np.uint64)
