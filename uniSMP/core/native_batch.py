@@ -67,7 +67,7 @@ def _is_anyone_busy(words: Any, runnable: Any, pauses: Any) -> bool:  # noqa: AN
     return False
 
 
-@njit(cache=_CACHE)
+@njit(cache=_CACHE, nogil=True)
 def run_plan(  # noqa: PLR0913 - arrays
     words: Any,  # noqa: ANN401
     cores: Any,  # noqa: ANN401
