@@ -20,6 +20,7 @@ from unicorn import x86_const as x86
 
 from uniSMP.core import block_entry, native
 from uniSMP.core import context as cx
+from uniSMP.core import block_entry, native
 from uniSMP.core import native_state as ns
 from uniSMP.errors import EngineError
 

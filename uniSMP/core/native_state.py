@@ -78,6 +78,14 @@ BLOCK_FUNCTION = 40
 """Host address of the complete block callback, see `block_entry`."""
 KEEPS_PLACE = 41
 """Host address of the engine's flag that its memory callbacks need not restore RIP, or 0."""
+SENSITIVE_KIND = 38
+"""READS_TIME or READS_TIME_AUX where the last stop was at such an instruction, else 0."""
+TICKS = 39
+"""Ticks of an instruction; 0: the time is asked for in Python."""
+TIME_BASE = 40
+"""What this core's time-stamp counter would be at RETIRED = 0 (64 bits, signed)."""
+BLOCK_FUNCTION = 41
+"""Host address of the complete block callback, see `block_entry`."""
 ANSWERS = 42
 ANSWER_COUNT = 256
 """Answers to them; FXSAVE alone makes some sixty accesses, more where it is not aligned."""
