@@ -68,15 +68,7 @@ UNWIND_FUNCTION = 34
 CORE_ID = 35
 REGISTER_FUNCTION = 36
 """Host address of uc_reg_read."""
-SENSITIVE_KIND = 37
-"""READS_TIME or READS_TIME_AUX where the last stop was at such an instruction, else 0."""
-TICKS = 38
-"""Ticks of an instruction; 0: the time is asked for in Python."""
-TIME_BASE = 39
-"""What this core's time-stamp counter would be at RETIRED = 0 (64 bits, signed)."""
-BLOCK_FUNCTION = 40
-"""Host address of the complete block callback, see `block_entry`."""
-KEEPS_PLACE = 41
+KEEPS_PLACE = 37
 """Host address of the engine's flag that its memory callbacks need not restore RIP, or 0."""
 SENSITIVE_KIND = 38
 """READS_TIME or READS_TIME_AUX where the last stop was at such an instruction, else 0."""
