@@ -105,10 +105,9 @@ class Controls {
       if (!size) return null;
       const box = make("input", { type: "checkbox", checked: "" });
       box.addEventListener("change", () => app.setShown(group.id, box.checked));
-      const swatch = make("span", { class: "swatch", "aria-hidden": "true" });
-      swatch.style.background = group.id === "functions" ? "linear-gradient(90deg, hsl(20,50%,65%), hsl(140,40%,60%), hsl(260,45%,68%))" : `var(--${group.color})`;
+      box.style.accentColor = `var(--${group.color})`;
       const title = group.kinds.length ? group.kinds.join(", ") : "stretches of executed code between two labels";
-      return make("label", { title }, box, swatch, group.label, make("span", { class: "count" }, count(size)));
+      return make("label", { title }, box, group.label, make("span", { class: "count" }, count(size)));
     });
     byId("filters").replaceChildren(...labels.filter(Boolean));
   }

@@ -78,25 +78,27 @@ class Lanes {
     const top = this.top(place), rows = this.rows[place], { colors } = this.painter;
     const { events, handlers, spans, functions } = this.model;
     if (!this.hidden.has("halts")) {
-      this.drawRow(lane.halts, top + rows.slice, rows.sliceHeight, () => colors.halt, () => "halted");
+      this.drawRow(lane.halts, top + rows.slice, rows.sliceHeight, () => colors.halt, () => ["halted", ""]);
     }
     if (!this.hidden.has("slices")) {
       const label = (begin) => {
         const end = this.model.effects.get(begin)?.find((effect) => this.model.kind(effect) === "slice_end");
-        return end === undefined ? "slice" : `${events.value.of(end) === null ? "" : count(Number(events.value.of(end)))} until ${events.detail.of(end)}`;
+        if (end === undefined) return ["slice"];
+        const retired = count(Number(events.value.of(end) ?? 0));
+        return [`${retired} until ${events.detail.of(end)}`, retired, ""];
       };
       this.drawRow(lane.slices, top + rows.slice, rows.sliceHeight, () => colors.slice, label);
     }
     if (!this.hidden.has("handlers")) {
       rows.handlers.forEach((y, depth) => {
         const color = (handler) => colors[HANDLER_COLORS[this.model.kind(handlers.event[handler])]];
-        const label = (handler) => handlerName(this.model.kind(handlers.event[handler]), events.vector[handlers.event[handler]]);
+        const label = (handler) => [handlerName(this.model.kind(handlers.event[handler]), events.vector[handlers.event[handler]])];
         this.drawRow(lane.handlers[depth], top + y, rows.handlerHeight, color, label);
       });
     }
     if (!this.hidden.has("functions") && lane.functions.size) {
       const name = (span) => functions[spans.function[span]];
-      const label = (span) => (spans.pieces[span] > 1 ? `mostly ${name(span)}` : name(span));
+      const label = (span) => (spans.pieces[span] > 1 ? [`mostly ${name(span)}`] : [name(span)]);
       this.drawRow(lane.functions, top + rows.function, rows.functionHeight, (span) => this.painter.functionColor(name(span)), label);
     }
   }
@@ -130,7 +132,7 @@ class Lanes {
     const left = Math.max(x, GUTTER - 2), right = Math.min(x + width, painter.width + 2);
     const gap = right - left > 4 ? 1 : 0;
     painter.rect(left, y, Math.max(right - left - gap, 1), height, color);
-    if (right - left > 26) painter.fittingText(label(), Math.max(left, GUTTER) + 4, y + height / 2 + 0.5, right - Math.max(left, GUTTER) - 8, painter.colors["on-bar"]);
+    if (right - left > 26) painter.fittingText(label(), Math.max(left, GUTTER) + 4, y + height / 2 + 0.5, right - Math.max(left, GUTTER) - 8, painter.inkOn(color));
   }
 
   /* Names on the left, above what moves. */

@@ -10,7 +10,7 @@ class Application {
     this.view = new View(model, () => this.redraw());
     this.lanes = new Lanes(model, this.view, this.painter, this.hidden);
     this.marks = new Marks(model, this.view, this.painter, this.lanes, this.hidden);
-    this.overview = new Overview(model, this.view, this.painter, this.lanes);
+    this.overview = new Overview(model, this.view, this.painter);
     this.items = new Items(model, this.view, this.lanes, this.marks, this.hidden);
     this.finder = new Finder(model);
     this.panel = new Panel(byId("panel"), this.items, (item) => this.choose(item, true), () => this.choose(null));
@@ -156,7 +156,7 @@ class Application {
   }
 
   showAxis() {
-    for (const axis of ["step", "ticks"]) byId(`axis-${axis}`).setAttribute("aria-checked", String(this.view.axis === axis));
+    for (const axis of ["step", "ticks"]) byId(`axis-${axis}`).setAttribute("aria-pressed", String(this.view.axis === axis));
   }
 
   setShown(group, isShown) {

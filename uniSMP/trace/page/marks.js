@@ -1,6 +1,7 @@
 /* Events without length as marks in three tracks of a lane, and arrows between lanes. */
 
 const MARK = 8; // pixels that a mark may fill
+const CROWD = 2; // pixels that a line fills where marks would touch
 const MOST_ARROWS = 250; // drawn one by one; more become lines, one a pixel
 
 class Marks {
@@ -30,22 +31,23 @@ class Marks {
     });
   }
 
-  /* Marks that would touch are one: a column as high as there are many. */
+  /* A mark stands alone; where they would touch they are lines, higher where there are many. */
   drawTrack({ events, times }, y) {
     const { view, painter, model } = this;
     const at = times[view.axis];
-    let i = search(at, view.at(GUTTER - MARK));
-    while (i < events.length && at[i] <= view.end) {
+    let free = -Infinity; // where the last one ends
+    for (let i = search(at, view.at(GUTTER - MARK)); i < events.length && at[i] <= view.end; ) {
       painter.frame.visited++;
-      const x = view.x(at[i]);
-      const next = Math.max(search(at, view.at(x + MARK), i + 1), i + 1);
-      const group = model.group(events[i]);
-      if (next - i === 1) this.drawMark(group, x, y);
+      const x = view.x(at[i]), group = model.group(events[i]);
+      const isAlone = x - free >= MARK / 2 && (i + 1 === events.length || view.x(at[i + 1]) - x >= MARK);
+      const next = isAlone ? i + 1 : Math.max(search(at, view.at(x + CROWD), i + 1), i + 1);
+      if (isAlone) this.drawMark(group, x, y);
       else {
         const isOneGroup = group === model.group(events[next - 1]) && group === model.group(events[(i + next) >> 1]);
-        const height = Math.min(10, 4 + 1.2 * Math.log2(next - i));
-        painter.rect(x - 1, y + 11 - height, MARK - 1.5, height, painter.colors[isOneGroup ? group.color : "faint"]);
+        const height = Math.min(10, 5 + Math.log2(next - i));
+        painter.rect(x, y + 11 - height, CROWD - 0.5, height, painter.colors[isOneGroup ? group.color : "faint"]);
       }
+      free = x + (isAlone ? MARK / 2 : CROWD);
       i = next;
     }
   }

@@ -1,8 +1,8 @@
 /* The strip on top: the whole trace, how much each core did, and which part is seen. Below it the ruler. */
 
 class Overview {
-  constructor(model, view, painter, lanes) {
-    Object.assign(this, { model, view, painter, lanes, pictures: {} });
+  constructor(model, view, painter) {
+    Object.assign(this, { model, view, painter });
   }
 
   x(at) {
@@ -15,34 +15,39 @@ class Overview {
     return low + ((x - GUTTER) / (this.painter.width - GUTTER)) * (high - low);
   }
 
-  /* How full each pixel of each core is; computed once for a width and an axis. */
-  fullness() {
-    const key = `${this.view.axis} ${this.painter.width}`;
+  /* How full each pixel of a core's row is. */
+  fullness({ slices }) {
+    const { axis } = this.view, begin = slices.begin[axis], end = slices.end[axis], covered = slices.covered[axis];
+    const until = (limit) => {
+      const place = search(begin, limit);
+      return place === 0 ? 0 : covered[place - 1] + Math.min(end[place - 1], limit) - begin[place - 1];
+    };
+    const edges = Float64Array.from({ length: Math.max(2, Math.floor(this.painter.width - GUTTER) + 1) }, (_, pixel) => this.at(GUTTER + pixel));
+    return Float64Array.from(edges.subarray(1), (edge, pixel) => (until(edge) - until(edges[pixel])) / (edge - edges[pixel]));
+  }
+
+  /* The rows of all cores as a picture; drawn anew for another width, axis or colour only. */
+  rows() {
+    const { painter } = this, ratio = window.devicePixelRatio || 1;
+    const key = [this.view.axis, painter.width, painter.colors.slice, ratio].join();
     if (this.key === key) return this.picture;
     this.key = key;
-    const pixels = Math.max(1, Math.floor(this.painter.width - GUTTER));
-    this.picture = this.model.lanes.filter((lane) => lane.core !== NO_CORE).map(({ slices }) => {
-      const row = new Float32Array(pixels);
-      for (let pixel = 0, i = 0; pixel < pixels && slices.size; pixel++) {
-        const edge = this.at(GUTTER + pixel + 1);
-        const begin = slices.begin[this.view.axis], end = slices.end[this.view.axis], covered = slices.covered[this.view.axis];
-        const from = this.at(GUTTER + pixel);
-        const until = (limit) => {
-          const place = search(begin, limit);
-          return place === 0 ? 0 : covered[place - 1] + Math.min(end[place - 1], limit) - begin[place - 1];
-        };
-        row[pixel] = (until(edge) - until(from)) / (edge - from);
-      }
-      return row;
-    });
+    this.picture = new OffscreenCanvas(Math.ceil(painter.width * ratio), Math.ceil(OVERVIEW * ratio));
+    const context = this.picture.getContext("2d");
+    context.scale(ratio, ratio);
+    context.fillStyle = painter.colors.slice;
+    const lanes = this.model.lanes.filter((lane) => lane.core !== NO_CORE), height = (OVERVIEW - 10) / Math.max(lanes.length, 1);
+    lanes.forEach((lane, place) => this.fullness(lane).forEach((full, pixel) => {
+      context.globalAlpha = full > 0 ? 0.2 + 0.8 * Math.min(full, 1) : 0;
+      context.fillRect(GUTTER + pixel, 4 + place * height, 1, Math.max(height - (height > 3 ? 1 : 0), 1));
+    }));
     return this.picture;
   }
 
   draw(matches) {
     const { painter, view } = this;
     painter.rect(0, 0, painter.width, OVERVIEW, painter.colors.paper);
-    const rows = this.fullness(), height = (OVERVIEW - 10) / Math.max(rows.length, 1);
-    rows.forEach((row, place) => this.drawRow(row, 4 + place * height, Math.max(height - (height > 3 ? 1 : 0), 1)));
+    painter.picture(this.rows(), painter.width, OVERVIEW);
     painter.text("all", 8, OVERVIEW / 2, painter.colors.faint);
     this.drawMatches(matches);
     const [left, right] = [Math.max(this.x(view.begin), GUTTER), Math.min(this.x(view.end), painter.width)];
@@ -50,20 +55,6 @@ class Overview {
     painter.rect(left, 1, width, OVERVIEW - 4, painter.colors.shade);
     painter.frameRect(left + 0.75, 1.5, Math.max(width - 1.5, 2), OVERVIEW - 5, painter.colors.accent, 1.5);
     this.drawRuler();
-  }
-
-  drawRow(row, y, height) {
-    const { painter } = this;
-    for (let x = 0; x < row.length; x++) {
-      if (row[x] <= 0) continue;
-      let end = x + 1;
-      const level = Math.round(row[x] * 8);
-      while (end < row.length && Math.round(row[end] * 8) === level) end++;
-      painter.alpha(0.2 + 0.8 * Math.min(row[x], 1));
-      painter.rect(GUTTER + x, y, end - x, height, painter.colors.slice);
-      x = end - 1;
-    }
-    painter.alpha(1);
   }
 
   /* One line a pixel at most. */

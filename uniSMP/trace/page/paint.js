@@ -25,6 +25,14 @@ class Painter {
     return this.functionColors.get(name);
   }
 
+  /* A colour of letters that can be read on a bar. */
+  inkOn(color) {
+    const digits = /^#(..)(..)(..)$/.exec(color);
+    if (!digits) return this.colors["on-bar"];
+    const [red, green, blue] = digits.slice(1).map((each) => (parseInt(each, 16) / 255) ** 2.2);
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.2 ? "#10161e" : "#ffffff";
+  }
+
   /* Fit the canvas to its place and the screen's pixels; returns its size. */
   resize() {
     const { clientWidth, clientHeight } = this.canvas;
@@ -81,6 +89,11 @@ class Painter {
     this.frame.drawn++;
   }
 
+  picture(picture, width, height) {
+    this.context.drawImage(picture, 0, 0, width, height);
+    this.frame.drawn++;
+  }
+
   alpha(alpha) { this.context.globalAlpha = alpha; }
 
   font(size, weight = "") {
@@ -96,11 +109,12 @@ class Painter {
     this.frame.drawn++;
   }
 
-  /* Text cut to a width; nothing where not even three letters fit. */
-  fittingText(text, x, y, width, color) {
+  /* The first of several texts that fits a width, or the last one cut, or nothing where not even
+     three letters fit. What has to be whole comes with an empty text behind it. */
+  fittingText(texts, x, y, width, color) {
     const room = Math.floor(width / this.letter);
-    if (room < 3) return;
-    this.text(text.length <= room ? text : text.slice(0, room - 1) + "…", x, y, color);
+    const text = texts.find((each) => each.length <= room) ?? (room < 3 ? "" : texts.at(-1).slice(0, room - 1) + "…");
+    if (text) this.text(text, x, y, color);
   }
 
   clip(x, y, width, height, draw) {

@@ -37,8 +37,17 @@ class Panel {
       this.items.title(item),
       factTable(itemFacts(this.items, item)),
       event < 0 ? null : this.story(event),
-      rip === null || rip === undefined ? null : this.code(rip),
+      this.code(rip, item.what === "handler" ? "Interrupted code" : "Code"),
+      item.what === "handler" ? this.code(this.entry(event), "Handler") : null,
     );
+  }
+
+  /* Where a handler begins: the first function that its core was in then, or null. */
+  entry(event) {
+    const { model } = this, { functions } = model.lane(model.events.core[event]);
+    const place = search(functions.begin.step, model.at(event, "step"));
+    const isFirst = place < functions.size && functions.begin.step[place] - model.at(event, "step") === 0;
+    return isFirst ? model.spans.rip.of(functions.refs[place]) : null;
   }
 
   /* Raised, accepted, delivered, EOI, return: each with the time since the first. */
@@ -70,9 +79,10 @@ class Panel {
   }
 
   /* The instructions around an address, with the source line beside each. */
-  code(rip) {
+  code(rip, title) {
+    if (rip === null || rip === undefined) return null;
     const { model } = this, at = model.codeAt.get(rip);
-    const heading = make("h3", {}, "Code");
+    const heading = make("h3", {}, title);
     if (at === undefined) {
       const why = model.code.line.length ? `${rip} is in no block that ran here.` : "This trace has no code: trace at level blocks or above.";
       return make("div", {}, heading, make("p", {}, why));

@@ -1,6 +1,6 @@
 /* Which stretch of the axis is seen, and how wide a unit is. */
 
-const GUTTER = 66; // pixels on the left for the names of lanes
+const GUTTER = 74; // pixels on the left for the names of lanes
 const NARROWEST = 6; // units; then an instruction is a broad bar
 
 class View {
@@ -23,7 +23,7 @@ class View {
 
   fit() {
     const [low, high] = this.model.bounds[this.axis];
-    this.show(low, high);
+    this.show(low - (high - low) * 0.01, high + (high - low) * 0.01);
   }
 
   /* See a stretch, kept inside of what there is. */
@@ -77,7 +77,7 @@ function axisMarks(view, pixels = 110) {
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 5, 10].map((factor) => factor * power).find((size) => size >= rough);
   const marks = [];
-  for (let at = Math.ceil(view.begin / step) * step; at <= view.end; at += step) marks.push(at);
+  for (let at = Math.ceil(view.begin / step) * step; at <= view.end; at += step) marks.push(at || 0); // no -0
   return { marks, step };
 }
 
