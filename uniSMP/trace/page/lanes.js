@@ -98,7 +98,7 @@ class Lanes {
     }
     if (!this.hidden.has("functions") && lane.functions.size) {
       const name = (span) => functions[spans.function[span]];
-      const label = (span) => (spans.pieces[span] > 1 ? [`mostly ${name(span)}`] : [name(span)]);
+      const label = (span) => (spans.pieces[span] > 1 ? [`mostly ${name(span)}`, `~${name(span)}`] : [name(span)]);
       this.drawRow(lane.functions, top + rows.function, rows.functionHeight, (span) => this.painter.functionColor(name(span)), label);
     }
   }
