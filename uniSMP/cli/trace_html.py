@@ -32,7 +32,7 @@ _MOST_EVENTS = 200_000
     type=click.Path(path_type=Path),
     help="Where the guest's sources are; repeatable.  [default: the guest library]",
 )  # fmt: skip
-def command(  # noqa: PLR0913 - one parameter per option
+def command(
     *,
     directory: Path,
     output: Path,

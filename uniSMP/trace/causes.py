@@ -4,15 +4,15 @@ The table of events has no such column; it follows from the order of events. Whe
 outside of the selection, there is none.
 """
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 
 import pyarrow as pa
 
 NO_CAUSE = -1
 _COLUMNS = ("kind", "core", "vector", "source", "mode", "targets")
-_MODE_KINDS = {"init": "INIT", "start_up": "start-up", "nmi": "NMI", "smi": "SMI"}
-_ACCEPTED = ("interrupt_accepted", "interrupt_merged")
+_MODES = {"init": "INIT", "start_up": "start-up", "nmi": "NMI", "smi": "SMI"}
+_BEGINNINGS = {"slice_end": "slice_begin", "wake": "halt"}
 
 
 class _Event(NamedTuple):
@@ -29,7 +29,7 @@ class _Causes:
 
     def __init__(self) -> None:
         self._raised: dict[tuple[str | None, int | None], int] = {}
-        self._modes: dict[tuple[str, int], int] = {}
+        self._modes: dict[tuple[str, int | None], int] = {}
         self._lines: dict[str | None, int] = {}
         self._last_line = NO_CAUSE
         self._fired: dict[int | None, int] = {}
@@ -41,37 +41,24 @@ class _Causes:
 
     def take(self, number: int, event: _Event) -> int:
         """Take the next event; return the number of its cause."""
-        place = (event.core, event.vector)
-        match event.kind:
-            case "slice_begin" | "halt":
-                self._open[event.kind, event.core] = number
-            case "slice_end":
-                return self._open.pop(("slice_begin", event.core), NO_CAUSE)
-            case "wake":
-                return self._open.pop(("halt", event.core), NO_CAUSE)
-            case "interrupt_raised" | "ipi_sent":
-                return self._take_raised(number, event)
-            case "timer_fired":
-                self._fired[event.core] = number
-            case "interrupt_accepted" | "interrupt_merged":
-                if event.kind == "interrupt_accepted":
-                    self._accepted[place] = number
-                return self._cause_of_accepted(event)
-            case "interrupt_delivered":
-                self._in_service[place] = number
-                return self._cause_of_delivered(event)
-            case "eoi":
-                self._ended = number
-                return self._in_service.pop(place, NO_CAUSE)
-            case "eoi_broadcast":
-                return self._ended
-            case "init" | "start_up" | "nmi" | "smi":
-                if event.kind == "nmi":
-                    self._nmi[event.core] = number
-                return self._modes.get((_MODE_KINDS[event.kind], event.core or 0), NO_CAUSE)
+        take = _TAKERS.get(event.kind)
+        return NO_CAUSE if take is None else take(self, number, event)
+
+    def take_begin(self, number: int, event: _Event) -> int:
+        """A slice or a halt begins."""
+        self._open[event.kind, event.core] = number
         return NO_CAUSE
 
-    def _take_raised(self, number: int, event: _Event) -> int:
+    def take_end(self, _number: int, event: _Event) -> int:
+        """It ends."""
+        return self._open.pop((_BEGINNINGS[event.kind], event.core), NO_CAUSE)
+
+    def take_fired(self, number: int, event: _Event) -> int:
+        """A local timer fires: its interrupt is accepted next."""
+        self._fired[event.core] = number
+        return NO_CAUSE
+
+    def take_raised(self, number: int, event: _Event) -> int:
         """An IRQ line that rises is the cause of the IOAPIC's message."""
         if event.vector is None:
             self._lines[event.source] = self._last_line = number
@@ -81,22 +68,59 @@ class _Causes:
             self._modes[event.mode or "", core] = number
         return self._lines.get(event.source, NO_CAUSE)
 
-    def _cause_of_accepted(self, event: _Event) -> int:
+    def take_accepted(self, number: int, event: _Event) -> int:
+        """A local APIC takes a request."""
+        if event.kind == "interrupt_accepted":
+            self._accepted[event.core, event.vector] = number
         if event.source == "apic timer":
             return self._fired.get(event.core, NO_CAUSE)
         return self._raised.get((event.source, event.vector), NO_CAUSE)
 
-    def _cause_of_delivered(self, event: _Event) -> int:
+    def take_delivered(self, number: int, event: _Event) -> int:
+        """A core enters a handler."""
+        self._in_service[event.core, event.vector] = number
         if event.source == "pic":
             return self._last_line
         if event.source == "nmi":
             return self._nmi.pop(event.core, NO_CAUSE)
         return self._accepted.pop((event.core, event.vector), NO_CAUSE)
 
+    def take_eoi(self, number: int, event: _Event) -> int:
+        """A handler ends its interrupt."""
+        self._ended = number
+        return self._in_service.pop((event.core, event.vector), NO_CAUSE)
+
+    def take_broadcast(self, _number: int, _event: _Event) -> int:
+        """The IOAPIC is told of an EOI."""
+        return self._ended
+
+    def take_arrived(self, number: int, event: _Event) -> int:
+        """INIT, start-up, NMI or SMI reaches a core."""
+        if event.kind == "nmi":
+            self._nmi[event.core] = number
+        return self._modes.get((_MODES[event.kind], event.core), NO_CAUSE)
+
+
+_TAKERS: dict[str, Callable[[_Causes, int, _Event], int]] = {
+    "slice_begin": _Causes.take_begin,
+    "halt": _Causes.take_begin,
+    "slice_end": _Causes.take_end,
+    "wake": _Causes.take_end,
+    "interrupt_raised": _Causes.take_raised,
+    "ipi_sent": _Causes.take_raised,
+    "timer_fired": _Causes.take_fired,
+    "interrupt_accepted": _Causes.take_accepted,
+    "interrupt_merged": _Causes.take_accepted,
+    "interrupt_delivered": _Causes.take_delivered,
+    "eoi": _Causes.take_eoi,
+    "eoi_broadcast": _Causes.take_broadcast,
+    **dict.fromkeys(_MODES, _Causes.take_arrived),
+}
+
 
 def find_causes(events: pa.Table) -> list[int]:
     """Return for each event the number of the one that brought it about, or NO_CAUSE."""
-    columns: Sequence[Sequence[Any]] = [events.column(name).to_pylist() for name in _COLUMNS]
+    columns = [events.column(name).to_pylist() for name in _COLUMNS]
     causes = _Causes()
     return [
         causes.take(number, _Event(*values))

@@ -79,7 +79,9 @@ class Trace:
             raise ConfigError(f"SQL: {_first_line(error)}") from error
         return pa.table({}) if table is None else table
 
-    def rows(self, query: str, parameters: Sequence[object] | Mapping[str, object] = ()) -> list[dict[str, Any]]:
+    def rows(
+        self, query: str, parameters: Sequence[object] | Mapping[str, object] = ()
+    ) -> list[dict[str, Any]]:
         """Return the result of a query as a list of dictionaries."""
         return self.sql(query, parameters).to_pylist()
 

@@ -14,6 +14,10 @@ DEVICE_ACCESSES = (
 )
 """What is left out first: there is much of it, and it tells least."""
 _END_OF_STEPS = 1 << 62
+_COUNTS = """
+    SELECT count(*) AS every, count(*) FILTER (list_contains($devices, kind)) AS devices
+    FROM events WHERE
+"""
 _CHOSEN = """
     step >= $first AND step < $end
     AND (core IS NULL OR len($cores) = 0 OR list_contains($cores, core))
@@ -77,15 +81,14 @@ def select_events(trace: Trace, selection: Selection) -> SelectedEvents:
     chosen = {"first": selection.first_step, "end": end, "cores": list(selection.core_ids)}
     devices = list(DEVICE_ACCESSES)
     (count,) = trace.rows(
-        "SELECT count(*) AS every, count(*) FILTER (list_contains($devices, kind)) AS devices, "
-        f"max(step) AS last FROM events WHERE {_CHOSEN}",  # noqa: S608 - our own condition
+        f"{_COUNTS} {_CHOSEN}",
         {**chosen, "devices": devices},
     )
     if not count["every"]:
         raise ConfigError(f"{trace.directory} has no event of these cores in these steps")
     drops_devices = count["every"] > selection.most_events
     shown = trace.sql(
-        f"SELECT * FROM events WHERE {_CHOSEN} AND NOT list_contains($left_out, kind) "  # noqa: S608
+        f"SELECT * FROM events WHERE {_CHOSEN} AND NOT list_contains($left_out, kind) "  # noqa: S608 - our own condition
         f"LIMIT {selection.most_events}",
         {**chosen, "left_out": devices if drops_devices else []},
     )

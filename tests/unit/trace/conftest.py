@@ -30,9 +30,7 @@ def run_traced(image: Image, folder: Path, level: Level, cores: int) -> Path:
 
 
 @pytest.fixture(scope="session")
-def ping_trace(
-    program: Callable[[str], Image], tmp_path_factory: pytest.TempPathFactory
-) -> Path:
+def ping_trace(program: Callable[[str], Image], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a trace of IPIs between two cores, at level blocks."""
     folder = tmp_path_factory.mktemp("traces") / "ping"
     return run_traced(program("ipi_ping"), folder, Level.BLOCKS, 2)

@@ -15,7 +15,9 @@ def causes(*events: dict[str, Any]) -> list[int]:
     return find_causes(pa.Table.from_pylist(list(events), schema=EVENTS.schema))
 
 
-def on(core: int, kind: str, vector: int | None = None, source: str | None = None) -> dict[str, Any]:
+def on(
+    core: int, kind: str, vector: int | None = None, source: str | None = None
+) -> dict[str, Any]:
     return {"kind": kind, "core": core, "vector": vector, "source": source}
 
 

@@ -27,7 +27,9 @@ def test_rising_numbers_come_back(numbers: list[int]) -> None:
 
 
 @given(WORDS, WORDS)
-def test_words_of_several_columns_come_back(first: list[str | None], second: list[str | None]) -> None:
+def test_words_of_several_columns_come_back(
+    first: list[str | None], second: list[str | None]
+) -> None:
     packer = ColumnPacker()
     packer.add_words("a", first)
     packer.add_words("b", second)

@@ -19,7 +19,7 @@ class Items {
   stretch(item, axis) {
     const { model } = this;
     if (item.what === "event") return [model.at(item.ref, axis), model.at(item.ref, axis)];
-    const bars = this.bars(item), place = bars.refs.indexOf(item.ref);
+    const bars = this.bars(item), place = search(bars.refs, item.ref); // rows are in the order of their refs
     return [bars.begin[axis][place], bars.end[axis][place]];
   }
 

@@ -55,8 +55,8 @@ class Application {
       const ends = new Map();
       for (let i = search(times, view.begin); i < times.length && times[i] <= view.end; ) {
         painter.frame.visited++;
-        const item = finder.items[i], [top, height] = this.items.place(item);
-        const [begin, end] = item.what === "function" ? this.spanStretch(item.ref) : [times[i], times[i]];
+        const item = this.asDrawn(finder.items[i]), [top, height] = this.items.place(item);
+        const [begin, end] = this.items.stretch(item, view.axis);
         const isMark = end === begin;
         const x = view.x(begin) - (isMark ? 6 : 0), width = isMark ? 12 : Math.max(view.x(end) - view.x(begin), 2);
         if (x >= (ends.get(top) ?? -1)) {
@@ -68,9 +68,10 @@ class Application {
     });
   }
 
-  spanStretch(span) {
-    const { spans } = this.model, end = spans.step[span] + spans.length[span];
-    return this.view.axis === "step" ? [spans.step[span], end] : [this.model.ticksOf(spans.step[span], false), this.model.ticksOf(end, true)];
+  /* An interrupt's delivery is seen in its handler's bar; other events where they are. */
+  asDrawn(item) {
+    const drawn = item.what === "event" ? this.items.ofEvent(item.ref) : item;
+    return drawn.what === "handler" ? drawn : item;
   }
 
   drawChosen(item) {
@@ -93,16 +94,32 @@ class Application {
     else {
       this.panel.showItem(item);
       byId("live").textContent = `${coreName(this.items.core(item))}: ${this.items.title(item)}`;
-      if (moves) this.reveal(item);
+      this.measure();
+      if (moves) this.revealStretch(item);
+      this.revealLane(item);
     }
     byId("summary").setAttribute("aria-expanded", "false");
     this.redraw();
   }
 
-  reveal(item) {
-    const [begin, end] = this.items.stretch(item, this.view.axis), [top, height] = this.items.place(item);
+  /* The panel took room: what is placed next has to know the stage as it is now. */
+  measure() {
+    [this.painter.width, this.painter.height] = this.painter.resize();
+    this.view.width = this.painter.width;
+    this.lanes.arrange(this.painter.height);
+  }
+
+  revealStretch(item) {
+    const [begin, end] = this.items.stretch(item, this.view.axis);
     this.view.reveal(begin, end);
-    if (top < TOP || top + height > this.painter.height) this.view.scroll += top - (TOP + this.painter.height) / 2;
+  }
+
+  /* Scroll an item's lane into sight. */
+  revealLane(item) {
+    const place = this.model.laneOf.get(this.items.core(item)), { height } = this.lanes.rows[place];
+    const top = this.lanes.top(place);
+    if (top < TOP) this.view.scroll += top - TOP;
+    else if (top + height > this.painter.height) this.view.scroll += Math.min(top + height - this.painter.height, top - TOP);
   }
 
   zoomToChosen() {

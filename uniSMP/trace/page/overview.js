@@ -62,7 +62,7 @@ class Overview {
     const { painter } = this, times = matches.times[this.view.axis];
     for (let i = 0; i < times.length;) {
       const x = Math.floor(this.x(times[i]));
-      painter.rect(x, 2, 1.5, OVERVIEW - 6, painter.colors.match);
+      painter.rect(x, OVERVIEW - 13, 1.5, 9, painter.colors.match);
       i = Math.max(search(times, this.at(x + 2), i + 1), i + 1);
     }
   }
@@ -77,7 +77,7 @@ class Overview {
       const x = view.x(at);
       if (x < GUTTER) continue;
       painter.rect(Math.round(x), TOP - 6, 1, 5, painter.colors.faint);
-      if (x < painter.width - 60) painter.text(axisLabel(view, at, step), x + 4, OVERVIEW + RULER / 2 - 1, painter.colors.faint);
+      if (x < painter.width - 80) painter.text(axisLabel(view, at, step), x + 4, OVERVIEW + RULER / 2 - 1, painter.colors.faint);
     }
   }
 }
