@@ -63,7 +63,7 @@ class Trace:
                 f"--trace-level {TABLES[name].level.word} writes it"
             )
 
-    def sql(self, query: str, parameters: Sequence[object] = ()) -> pa.Table:
+    def sql(self, query: str, parameters: Sequence[object] | Mapping[str, object] = ()) -> pa.Table:
         """Return the result of a query over the tables.
 
         Raises:
@@ -71,7 +71,7 @@ class Trace:
             FormatError: a segment is damaged.
         """
         try:
-            result = self._connection.sql(query, params=list(parameters))
+            result = self._connection.sql(query, params=_bound(parameters))
             table = None if result is None else result.to_arrow_table()
         except (duckdb.IOException, duckdb.InvalidInputException) as error:
             raise FormatError(f"{self.directory}: {_first_line(error)}") from error
@@ -79,7 +79,9 @@ class Trace:
             raise ConfigError(f"SQL: {_first_line(error)}") from error
         return pa.table({}) if table is None else table
 
-    def rows(self, query: str, parameters: Sequence[object] = ()) -> list[dict[str, Any]]:
+    def rows(
+        self, query: str, parameters: Sequence[object] | Mapping[str, object] = ()
+    ) -> list[dict[str, Any]]:
         """Return the result of a query as a list of dictionaries."""
         rows: list[dict[str, Any]] = self.sql(query, parameters).to_pylist()
         return rows
@@ -140,6 +142,13 @@ def _manifest(directory: Path) -> dict[str, Any]:
     if str(manifest.get("level", "")).upper() not in Level.__members__:
         raise FormatError(f"{path} names no trace level")
     return manifest
+
+
+def _bound(
+    parameters: Sequence[object] | Mapping[str, object],
+) -> list[object] | dict[str, object]:
+    """Return parameters by place or by name, as DuckDB takes them."""
+    return dict(parameters) if isinstance(parameters, Mapping) else list(parameters)
 
 
 def _quoted(path: Path) -> str:
