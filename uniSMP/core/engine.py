@@ -18,8 +18,8 @@ import unicorn
 import unicorn.unicorn_py3.unicorn as binding
 from unicorn import x86_const as x86
 
-from uniSMP.core import context as cx
 from uniSMP.core import block_entry, native
+from uniSMP.core import context as cx
 from uniSMP.core import native_state as ns
 from uniSMP.errors import EngineError
 

@@ -55,7 +55,7 @@ execute instructions, whether an interrupt waits for it, and its time-stamp coun
 def _accepts_interrupts(state: Any) -> bool:  # noqa: ANN401
     words = carray(native.pointer(np.uint64(state[ns.ENV])), (64,), np.uint32)
     shadow = words[cx.HFLAGS >> 2] & np.uint32(cx.HF_INHIBIT_IRQ)
-    return words[cx.EFLAGS >> 2] & np.uint32(_IF) != 0 and shadow == 0
+    return bool(words[cx.EFLAGS >> 2] & np.uint32(_IF) != 0 and shadow == 0)
 
 
 @njit(cache=_CACHE)
@@ -68,7 +68,7 @@ def _is_anyone_busy(words: Any, runnable: Any, pauses: Any) -> bool:  # noqa: AN
 
 
 @njit(cache=_CACHE, nogil=True)
-def run_plan(  # noqa: PLR0913 - arrays
+def run_plan(  # noqa: PLR0913, PLR0917 - arrays
     words: Any,  # noqa: ANN401
     cores: Any,  # noqa: ANN401
     runnable: Any,  # noqa: ANN401
