@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from uniSMP.cli.ranges import parse_range
 from uniSMP.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -64,16 +65,5 @@ def command(
 def _selection(steps: str, cores: tuple[int, ...], most_events: int) -> "Selection":
     from uniSMP.trace.selection import Selection  # noqa: PLC0415 - heavy
 
-    first, end = _range(steps) if steps else (0, None)
+    first, end = parse_range(steps, "--steps") if steps else (0, None)
     return Selection(first, end, tuple(sorted(set(cores))), most_events)
-
-
-def _range(text: str) -> tuple[int, int | None]:
-    low, separator, high = text.partition("..")
-    try:
-        bounds = int(low, 0) if low else 0, int(high, 0) if high else None
-    except ValueError as error:
-        raise ConfigError(f"--steps: {text!r} has no whole numbers; write A..B") from error
-    if not separator or not (low or high):
-        raise ConfigError(f"--steps: write A..B, not {text!r}")
-    return bounds

@@ -16,6 +16,9 @@ from uniSMP.trace.text import SymbolNames
 from uniSMP.trace.writer import MANIFEST
 
 
+_READING = {duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN}
+
+
 class Trace:
     """One trace, read only.
 
@@ -85,6 +88,31 @@ class Trace:
         """Return the result of a query as a list of dictionaries."""
         rows: list[dict[str, Any]] = self.sql(query, parameters).to_pylist()
         return rows
+
+    def query(self, text: str) -> pa.Table:
+        """Return the result of a stranger's query: it reads this trace and does nothing else.
+
+        Raises:
+            ConfigError: DuckDB refuses it, or it is more than a query.
+            FormatError: a segment is damaged.
+        """
+        try:
+            statements = self._connection.extract_statements(text)
+        except duckdb.Error as error:
+            raise ConfigError(f"SQL: {_first_line(error)}") from error
+        kinds = {statement.type for statement in statements}
+        if len(statements) != 1 or not kinds <= _READING:
+            raise ConfigError("SQL: write one SELECT (or EXPLAIN); nothing else is carried out")
+        self._lock()
+        return self.sql(text)
+
+    def _lock(self) -> None:
+        """Let queries read the segments of this trace and no other file from now on."""
+        folder = _quoted(self.directory.resolve())
+        relative = _quoted(self.directory)
+        self._connection.execute(f"SET allowed_directories = ['{folder}/', '{relative}/']")
+        self._connection.execute("SET enable_external_access = false")
+        self._connection.execute("SET lock_configuration = true")
 
     @cached_property
     def symbols(self) -> Mapping[str, int]:
