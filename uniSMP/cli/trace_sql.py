@@ -22,9 +22,7 @@ _MOST_SHOWN = 1000
 @click.option(
     "--limit", default=_MOST_SHOWN, show_default=True, help="Rows of the table; 0 is all."
 )
-def command(
-    *, directory: Path, query: str, form: str | None, is_hex: bool, limit: int
-) -> None:
+def command(*, directory: Path, query: str, form: str | None, is_hex: bool, limit: int) -> None:
     """Run the DuckDB QUERY over the tables of the trace in DIR; - reads it from standard input.
 
     The tables: events, executions, instructions, memory, registers, blocks, symbols, lines.

@@ -15,7 +15,6 @@ from uniSMP.trace.schema import FORMAT_VERSION, TABLES, Level
 from uniSMP.trace.text import SymbolNames
 from uniSMP.trace.writer import MANIFEST
 
-
 _READING = {duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN}
 
 
@@ -43,8 +42,8 @@ class Trace:
         for name, table in TABLES.items():
             if not self.has(name):
                 continue
-            if self._segments(name):
-                files = ", ".join(f"'{_quoted(path)}'" for path in self._segments(name))
+            if self.segments(name):
+                files = ", ".join(f"'{_quoted(path)}'" for path in self.segments(name))
                 self._connection.execute(
                     f"CREATE VIEW {name} AS SELECT * FROM read_parquet([{files}])"  # noqa: S608 - names of ours
                 )
@@ -55,7 +54,8 @@ class Trace:
         """Return whether the trace has a table of this name, empty or not."""
         return name in TABLES and TABLES[name].level <= self.level
 
-    def _segments(self, name: str) -> list[Path]:
+    def segments(self, name: str) -> list[Path]:
+        """Return the files of a table, in order."""
         return sorted((self.directory / name).glob("*.parquet"))
 
     def require(self, name: str) -> None:
