@@ -103,13 +103,10 @@ def _print(groups: Iterator[list[str]], limit: int) -> None:
 
 
 def _tell(
-    trace: "Trace",
-    wanted: "Wanted",
-    limit: int,
-    as_json: bool,
-    in_columns: bool,  # noqa: FBT001 - options
+    trace: "Trace", wanted: "Wanted", limit: int, *, as_json: bool, in_columns: bool
 ) -> Iterator[list[str]]:
-    from uniSMP.trace.story import Story  # noqa: PLC0415 - heavy
+    from uniSMP.trace import telling  # noqa: PLC0415 - heavy
+    from uniSMP.trace.story import Story  # noqa: PLC0415
 
     teller = telling.Teller(trace)
     small = 0 < limit < _SMALL_PAGE_ROWS

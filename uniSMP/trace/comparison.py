@@ -1,8 +1,9 @@
 """Where two traces first differ.
 
 The tables that both have are read side by side, a batch at a time, and compared column by column;
-the earliest step at which any of them differs is the answer. Where slices begin and end is not
-compared: what the cores did in them is.
+the earliest step at which any of them differs is the answer. Where slices and blocks begin is not
+compared, but what the cores did: executions are compared instruction by instruction, and accessed
+and dirty bits, which a trace shows at the ends of slices, are left out.
 """
 
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -20,10 +22,10 @@ from uniSMP.trace.reader import Trace
 Row = dict[str, Any]
 _TABLES = ("executions", "instructions", "memory", "registers", "events")
 _BATCH_ROWS = 1 << 18
+_MASK64 = (1 << 64) - 1
 _DESCRIPTIONS = ("image_sha256", "target", "configuration", "filter", "level")
-_SLICES = ("slice_begin", "slice_end")
-_LEFT_OUT = {"executions": ("block",)}
-"""Numbers of blocks depend on the level and on what was met first."""
+_LEFT_OUT = {"events": ("kind", ("slice_begin", "slice_end")), "memory": ("origin", ("page walk",))}
+"""Rows whose step is that of a slice's end: columns and words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +75,9 @@ def first_difference(
         FormatError: a segment is damaged.
     """
     found: Difference | None = None
-    for name in _TABLES:
-        if left.has(name) and right.has(name):
+    both = [name for name in _TABLES if left.has(name) and right.has(name)]
+    for name in both:
+        if name != "executions" or "instructions" not in both:
             on_table(name)
             end = None if found is None else found.step
             difference = _compare(left, right, name, end)
@@ -99,22 +102,49 @@ def _compare(left: Trace, right: Trace, name: str, end: int | None) -> Differenc
 
 
 def _batches(trace: Trace, name: str) -> Iterator[pa.Table]:
+    """Yield the rows of a table; executions as the instructions they stand for."""
+    expansion = _Expansion(trace) if name == "executions" else None
     for path in trace.segments(name):
         try:
             file = pq.ParquetFile(path)
-            columns = [
-                column
-                for column in file.schema_arrow.names
-                if column not in _LEFT_OUT.get(name, ())
-            ]
-            for batch in file.iter_batches(_BATCH_ROWS, columns=columns):
+            for batch in file.iter_batches(_BATCH_ROWS):
                 rows = pa.Table.from_batches([batch])
-                if name == "events":
-                    is_slice = pc.is_in(rows.column("kind"), pa.array(_SLICES))
-                    rows = rows.filter(pc.invert(is_slice))
-                yield rows
+                if name in _LEFT_OUT:
+                    column, words = _LEFT_OUT[name]
+                    left_out = pc.is_in(rows.column(column), pa.array(words))
+                    rows = rows.filter(pc.invert(left_out))
+                yield rows if expansion is None else expansion.expand(rows)
         except (OSError, pa.ArrowException) as error:
             raise FormatError(f"{path} is damaged: {error}") from error
+
+
+class _Expansion:
+    """Turns executions into rows of instructions."""
+
+    def __init__(self, trace: Trace) -> None:
+        rows = trace.rows("SELECT block, address, offsets FROM blocks ORDER BY block")
+        self._first = np.zeros(max((row["block"] for row in rows), default=0) + 2, dtype=np.int64)
+        addresses: list[int] = []
+        for row in rows:
+            self._first[row["block"]] = len(addresses)
+            addresses += [row["address"] + offset & _MASK64 for offset in row["offsets"]]
+        self._addresses = np.array(addresses, dtype=np.uint64)
+
+    def expand(self, rows: pa.Table) -> pa.Table:
+        """Return (step, core, rip) of each instruction."""
+        step, core, block, count = (
+            rows.column(name).to_numpy() for name in ("step", "core", "block", "instructions")
+        )
+        ends = np.cumsum(count)
+        within = np.arange(ends[-1] if len(ends) else 0) - np.repeat(ends - count, count)
+        place = np.repeat(self._first[block], count) + within
+        return pa.table(
+            {
+                "step": np.repeat(step, count) + within,
+                "core": np.repeat(core, count),
+                "rip": self._addresses[place],
+            }
+        )
 
 
 def _aligned(
@@ -143,7 +173,8 @@ def _first_unequal(one: pa.Table, other: pa.Table) -> int | None:
         for name in one.column_names
         if (place := _first_in_column(one.column(name), other.column(name))) is not None
     ]
-    return min(places) if places else None
+    first: int | None = min(places, default=None)
+    return first
 
 
 def _first_in_column(one: pa.ChunkedArray, other: pa.ChunkedArray) -> int | None:
@@ -154,5 +185,5 @@ def _first_in_column(one: pa.ChunkedArray, other: pa.ChunkedArray) -> int | None
         return next(number for number, (a, b) in enumerate(pairs) if a != b)
     is_same = pc.fill_null(pc.equal(one, other), False)  # noqa: FBT003 - Arrow's signature
     both_null = pc.and_(pc.is_null(one), pc.is_null(other))
-    place: int = pc.index(pc.or_(is_same, both_null), value=False).as_py()
-    return place
+    place = pc.index(pc.or_(is_same, both_null), value=False).as_py()
+    return int(place)
