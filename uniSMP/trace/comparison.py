@@ -167,7 +167,7 @@ def _first_unequal(one: pa.Table, other: pa.Table) -> int | None:
     """Return the first row at which two pieces differ; a missing row differs."""
     size = min(one.num_rows, other.num_rows)
     if one.num_rows != other.num_rows:
-        return size
+        return int(size)
     places = [
         place
         for name in one.column_names
