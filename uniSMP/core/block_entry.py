@@ -1,4 +1,4 @@
-"""The first look at a block that is about to run: the common case, in as few instructions as we can.
+"""The first look at a block that is about to run: the common case, in few instructions.
 
 The engine calls this before each block of guest code, so its cost is the cost of counting. It is
 built from LLVM instructions rather than compiled by numba, whose callbacks are two functions that

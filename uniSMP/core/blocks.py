@@ -279,7 +279,8 @@ def lay_out(code: bytes, bits: int) -> Layout:
         safe = len(offsets)
     flags = _flags(name, operands)
     if safe == 0:
-        flags |= _TIME_READERS.get(code[: len(code) if len(offsets) == 1 else offsets[1]], 0)
+        first = code[: offsets[1] if len(offsets) > 1 else len(code)]
+        flags |= _TIME_READERS.get(first, 0)
     return Layout(tuple(offsets), safe, flags, frozenset(locked))
 
 

@@ -49,7 +49,7 @@ def _call_compare(
 def make_head(ram: npt.NDArray[np.uint64]) -> npt.NDArray[np.int64]:
     """Return the head of no pages of `ram`."""
     head = np.zeros(HEAD_WORDS, dtype=np.int64)
-    head[COMPARE_FUNCTION] = ctypes.cast(ctypes.CDLL(None).memcmp, ctypes.c_void_p).value
+    head[COMPARE_FUNCTION] = ctypes.cast(ctypes.CDLL(None).memcmp, ctypes.c_void_p).value or 0
     head[RAM] = ram.ctypes.data
     return head
 
@@ -78,5 +78,5 @@ def first_changed_line(head: Any, start: int) -> int:  # noqa: ANN401
     base, shadow = pages[index] * _PAGE_WORDS, index * _PAGE_WORDS
     for word in range(_PAGE_WORDS):
         if ram[base + word] != shadows[shadow + word]:
-            return index * LINES + word // LINE_WORDS
+            return index * LINES + word // LINE_WORDS  # type: ignore[no-any-return]  # compiled
     return -1

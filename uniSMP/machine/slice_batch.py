@@ -48,7 +48,7 @@ class SliceBatch:
         pauses_of_a_spin: so many make a spinning core.
     """
 
-    def __init__(  # noqa: PLR0913 - the parts of a machine
+    def __init__(
         self,
         cores: Sequence[Core],
         board: Board,

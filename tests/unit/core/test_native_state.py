@@ -11,7 +11,9 @@ OWN = [
     value
     for name, value in vars(ns).items()
     if name.isupper()
-    and not name.startswith(("STOPPED_", "ENTRY_", "TABLE_", "ENDS_", "CHANGES_", "READS_", "RECORD_"))
+    and not name.startswith(
+        ("STOPPED_", "ENTRY_", "TABLE_", "ENDS_", "CHANGES_", "READS_", "RECORD_")
+    )
     and name not in HEAD
     and name not in {"WORDS", "ANSWER_COUNT", "MODE_MASK"}
 ]
