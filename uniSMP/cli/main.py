@@ -16,6 +16,7 @@ _COMMANDS = {
     "list": "uniSMP.cli.programs",
     "build": "uniSMP.cli.build",
     "disasm": "uniSMP.cli.disasm",
+    "doctor": "uniSMP.cli.doctor",
 }
 _ERROR_OF_USE = 2
 _INTERRUPTED = 130
