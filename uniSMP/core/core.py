@@ -15,7 +15,7 @@ from uniSMP.arch.exceptions import Fault, Vector
 from uniSMP.arch.flags import Cr4, Dr6, Efer, Rflags
 from uniSMP.arch.paging import ERROR_FETCH, PAGE_BYTES
 from uniSMP.core import context as cx
-from uniSMP.core import native, register_watch
+from uniSMP.core import native, native_tlb, register_watch
 from uniSMP.core import native_state as ns
 from uniSMP.core import reset as states
 from uniSMP.core.block_catalog import BlockCatalog
@@ -274,6 +274,7 @@ class Core:
         state[ns.WATCH_INTERRUPTS] = watch_interrupts
         state[ns.WATCH_IRET] = watch_iret
         self._follow_time()
+        native_tlb.refresh(state)
         return self.resume(native.run(state))
 
     def resume(self, reason: int) -> Stop:

@@ -12,7 +12,7 @@ import numpy as np
 from numba import carray, njit
 
 from uniSMP.core import context as cx
-from uniSMP.core import native
+from uniSMP.core import native, native_tlb
 from uniSMP.core import native_state as ns
 from uniSMP.core.code_pages import first_changed_page
 from uniSMP.core.native_cache import is_cache_writable
@@ -67,6 +67,21 @@ def _is_anyone_busy(words: Any, runnable: Any, pauses: Any) -> bool:  # noqa: AN
     return False
 
 
+@njit(cache=_CACHE)
+def _run_slice(state: Any, budget: int) -> int:  # noqa: ANN401
+    """Run a core in pieces, between which its TLB is looked at; return the reason."""
+    end = state[ns.RETIRED] + budget
+    while True:
+        left = end - state[ns.RETIRED]
+        piece = min(left, native_tlb.refresh(state))
+        state[ns.REMAINING] = piece
+        reason = native.run(state)
+        if reason != ns.STOPPED_BUDGET or piece == left:
+            state[ns.REMAINING] += left - piece
+            return int(reason)
+        native.forget_block(state)
+
+
 @njit(cache=_CACHE, nogil=True)
 def run_plan(  # noqa: PLR0913, PLR0917 - arrays
     words: Any,  # noqa: ANN401
@@ -112,10 +127,9 @@ def run_plan(  # noqa: PLR0913, PLR0917 - arrays
         state[ns.YIELD_ON_PAUSE] = is_busy and words[RUNNABLE] > 1
         state[ns.WATCH_INTERRUPTS] = is_watched
         state[ns.WATCH_IRET] = 0
-        state[ns.REMAINING] = allowed
         before = state[ns.RETIRED]
         state[ns.TIME_BASE] = cores[core, CORE_TIME] + (steps - before) * state[ns.TICKS]
-        reason = native.run(state)
+        reason = _run_slice(state, allowed)
         done = state[ns.RETIRED] - before
         words[STEPS] = steps + done
         is_whole = reason == ns.STOPPED_BUDGET and done >= budget

@@ -4,7 +4,7 @@ The state is an array of 64-bit integers. Positions are plain constants, because
 takes them as literals.
 """
 
-WORDS = 298
+WORDS = 303
 """Length of the array."""
 
 REMAINING = 0
@@ -78,7 +78,15 @@ TIME_BASE = 40
 """What this core's time-stamp counter would be at RETIRED = 0 (64 bits, signed)."""
 BLOCK_FUNCTION = 41
 """Host address of the complete block callback, see `block_entry`."""
-ANSWERS = 42
+CODE_PAGES = 42
+RAM = 43
+RAM_PAGES = 44
+"""Host addresses of a byte for each page of RAM, non-zero where it holds translated code, and of
+RAM; number of pages. CODE_PAGES is 0 where the TLB is left alone."""
+NEXT_LOOK = 45
+LOOK_INTERVAL = 46
+"""RETIRED at which the TLB is looked at next, and instructions between two looks."""
+ANSWERS = 47
 ANSWER_COUNT = 256
 """Answers to them; FXSAVE alone makes some sixty accesses, more where it is not aligned."""
 

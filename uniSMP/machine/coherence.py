@@ -34,6 +34,7 @@ class CodeCoherence:
 
     def __init__(self, words: npt.NDArray[np.uint64]) -> None:
         self._words = words
+        self._is_code: npt.NDArray[np.uint8] = np.zeros(len(words) // _PAGE_WORDS, dtype=np.uint8)
         self._engines: Sequence[Engine] = ()
         self.on_change: Callable[[int, int], None] | None = None
         self._index: dict[int, int] = {}
@@ -45,6 +46,8 @@ class CodeCoherence:
     def watch(self, engines: Sequence[Engine]) -> None:
         """Name the engines whose translations are dropped."""
         self._engines = engines
+        for engine in engines:
+            engine.keep_stores_fast(self._words, self._is_code)
 
     def add_code(self, first: int, last: int) -> None:
         """Take note of code at physical addresses `first` to `last`."""
@@ -64,6 +67,7 @@ class CodeCoherence:
             self._shadows = np.concatenate([self._shadows, np.zeros_like(self._shadows)])
             self._place()
         self._index[page] = index
+        self._is_code[page] = 1
         self._pages[index] = page
         self._shadows[index] = self._words[page * _PAGE_WORDS : (page + 1) * _PAGE_WORDS]
         self.head[code_pages.COUNT] = index + 1
