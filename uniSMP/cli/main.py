@@ -17,6 +17,7 @@ _COMMANDS = {
     "build": "uniSMP.cli.build",
     "disasm": "uniSMP.cli.disasm",
     "trace": "uniSMP.cli.trace",
+    "doctor": "uniSMP.cli.doctor",
 }
 _ERROR_OF_USE = 2
 _INTERRUPTED = 130

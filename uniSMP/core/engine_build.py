@@ -173,3 +173,8 @@ def _has_entry(engine: unicorn.Uc, host: int) -> bool:
     except (OSError, OverflowError, ValueError):
         return False
     return False
+
+
+def installed() -> tuple[str, str]:
+    """Return the version of the installed library, and the path of its file."""
+    return unicorn.__version__, str(getattr(LIBRARY, "_name", "unknown"))
