@@ -12,16 +12,32 @@ class LazyGroup(click.Group):
 
     Args:
         commands: the module of each command by its name; it has a `command`.
+        summaries: what the group's help says of each command; by default its own help, which has
+            to be imported.
         attributes: what click wants of a group.
     """
 
-    def __init__(self, commands: Mapping[str, str], **attributes: Any) -> None:  # noqa: ANN401 - click's own
+    def __init__(
+        self,
+        commands: Mapping[str, str],
+        summaries: Mapping[str, str] | None = None,
+        **attributes: Any,  # noqa: ANN401 - click's own
+    ) -> None:
         super().__init__(**attributes)
         self._modules = commands
+        self._summaries = summaries
 
     def list_commands(self, _context: click.Context) -> list[str]:
         """Return the names, in the order they were given."""
         return list(self._modules)
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write a line for each command."""
+        if self._summaries is None:
+            super().format_commands(context, formatter)
+            return
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, self._summaries[name]) for name in self._modules])
 
     def get_command(self, _context: click.Context, name: str) -> click.Command | None:
         """Import and return a command; None where there is none of this name."""

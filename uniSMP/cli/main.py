@@ -3,6 +3,7 @@
 Exit status: 0 for a run that FINISHED, 1 for any other outcome, 2 for an error of use.
 """
 
+import gc
 import sys
 from collections.abc import Sequence
 
@@ -19,12 +20,25 @@ _COMMANDS = {
     "trace": "uniSMP.cli.trace",
     "doctor": "uniSMP.cli.doctor",
 }
+_SUMMARIES = {
+    "run": "Run TARGET: the name of a guest program, an assembly source, or a...",
+    "list": "Show the guest programs that can be run by name.",
+    "build": "Assemble TARGET (a program name or a source file) and write its image.",
+    "disasm": "Disassemble TARGET: the name of a guest program, an assembly...",
+    "trace": "Look at a trace that `unismp run --trace DIR` wrote.",
+    "doctor": "Check the installation: the engine, its layout, caches, and the...",
+}
+"""The first sentence of each command's own help, which would have to be imported."""
 _ERROR_OF_USE = 2
+_COLLECTION_THRESHOLD = 100_000
 _INTERRUPTED = 130
 
 
 @click.command(
-    cls=LazyGroup, commands=_COMMANDS, context_settings={"help_option_names": ["-h", "--help"]}
+    cls=LazyGroup,
+    commands=_COMMANDS,
+    summaries=_SUMMARIES,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.version_option(package_name="uniSMP", prog_name="unismp")
 def cli() -> None:
@@ -33,6 +47,8 @@ def cli() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and leave the process."""
+    # Imports and compiling make many objects that stay; looking for cycles among them takes long.
+    gc.set_threshold(_COLLECTION_THRESHOLD, 50, 50)
     sys.exit(_call(sys.argv[1:] if arguments is None else arguments))
 
 

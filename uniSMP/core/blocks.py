@@ -278,8 +278,8 @@ def lay_out(code: bytes, bits: int) -> Layout:
     if safe is None:
         safe = len(offsets)
     flags = _flags(name, operands)
-    if safe == 0 and offsets:
-        first = code[: offsets[1]] if len(offsets) > 1 else code
+    if safe == 0:
+        first = code[: offsets[1] if len(offsets) > 1 else len(code)]
         flags |= _TIME_READERS.get(first, 0)
     return Layout(tuple(offsets), safe, flags, frozenset(locked))
 

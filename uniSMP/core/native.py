@@ -107,7 +107,7 @@ def call_translate(
     return types.int32(function, engine, linear, types.int64, result), generate
 
 
-@njit(cache=_CACHE, inline="always")
+@njit(cache=_CACHE)
 def _keep_place(state: Any, value: int) -> None:  # noqa: ANN401
     """Have the engine restore RIP before memory callbacks (0), or not (1): half of what they cost.
 
@@ -117,19 +117,19 @@ def _keep_place(state: Any, value: int) -> None:  # noqa: ANN401
         carray(pointer(np.uint64(state[ns.KEEPS_PLACE])), (1,), np.uint8)[0] = value
 
 
-@njit(cache=_CACHE, inline="always")
+@njit(cache=_CACHE)
 def _stop(state: Any, reason: int) -> None:  # noqa: ANN401
     state[ns.REASON] = reason
     _keep_place(state, 0)
     _call_stop(state[ns.STOP_FUNCTION], state[ns.ENGINE])
 
 
-@njit(cache=_CACHE, inline="always")
+@njit(cache=_CACHE)
 def _slot(address: int) -> int:
     return ((address ^ (address >> 15)) & (ns.TABLE_ENTRIES - 1)) * ns.ENTRY_WORDS
 
 
-@njit(cache=_CACHE, inline="always")
+@njit(cache=_CACHE)
 def _begin_block(cpu: Any) -> None:  # noqa: ANN401
     """Clear RF, which holds breakpoints off for one instruction.
 
@@ -159,7 +159,7 @@ def _is_same_code(state: Any, table: Any, entry: int, address: int) -> bool:  # 
     return True
 
 
-@njit(cache=_CACHE, inline="always")
+@njit(cache=_CACHE)
 def _log_block(state: Any, block: int, hflags: int, executed: int) -> bool:  # noqa: ANN401
     """Append a block record; False where the log is too full for what a block may do."""
     head = carray(pointer(np.uint64(state[ns.LOG])), (ns.LOG_HEAD_WORDS,), np.int64)
@@ -329,7 +329,9 @@ def on_device_read(_engine: Any, offset: int, size: int, data: Any) -> int:  # n
     """Handle a load from a device region; `data` is the pair (state, physical base)."""
     region = carray(data, (2,), np.int64)
     state = carray(pointer(np.uint64(region[0])), (_ALL_STATE,), np.int64)
-    value: Any = _device_access(state, region[1] + np.int64(offset), np.int64(size), np.int64(0), 0)
+    value: Any = _device_access(
+        state, region[1] + np.int64(offset), np.int64(size), np.int64(0), np.int64(0)
+    )
     return np.uint64(value)  # type: ignore[return-value]  # an integer to compiled code
 
 
@@ -341,7 +343,9 @@ def on_device_write(_engine: Any, offset: int, size: int, value: int, data: Any)
     """Handle a store to a device region; `data` is the pair (state, physical base)."""
     region = carray(data, (2,), np.int64)
     state = carray(pointer(np.uint64(region[0])), (_ALL_STATE,), np.int64)
-    _device_access(state, region[1] + np.int64(offset), np.int64(size), np.int64(value), 1)
+    _device_access(
+        state, region[1] + np.int64(offset), np.int64(size), np.int64(value), np.int64(1)
+    )
 
 
 @cfunc(
@@ -362,7 +366,7 @@ def on_code_page(
     return True
 
 
-@njit(cache=_CACHE, inline="always")
+@njit(cache=_CACHE)
 def forget_block(state: Any) -> None:  # noqa: ANN401
     """Say that no block is being executed: what the engine enters next is a fresh one."""
     state[ns.BLOCK] = -1

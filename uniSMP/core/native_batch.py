@@ -121,7 +121,8 @@ def run_plan(  # noqa: PLR0913, PLR0917 - arrays
             break
         is_busy = _is_anyone_busy(words, runnable, pauses)
         if not is_busy:
-            pauses[:] = 0
+            for spinner in range(len(pauses)):  # a slice assignment compiles slowly
+                pauses[spinner] = 0
         budget = min(budgets[index], words[LIMIT] - steps)
         allowed = min(budget, words[DEADLINE] - steps, words[MOST])
         state[ns.YIELD_ON_PAUSE] = is_busy and words[RUNNABLE] > 1
@@ -149,6 +150,6 @@ def run_plan(  # noqa: PLR0913, PLR0917 - arrays
             break
         pauses[core] = pauses[core] + 1 if reason == ns.STOPPED_PAUSE else 0
         index += 1
-        if first_changed_page(pages, 0) >= 0:
+        if first_changed_page(pages, np.int64(0)) >= 0:
             break
     words[DONE] = index

@@ -72,7 +72,7 @@ def walk(  # noqa: C901, PLR0911, PLR0912, PLR0913, PLR0915, PLR0917 - one walk,
     else:
         shift, bits, table = 22, 10, cr3 & 0xFFFF_F000
     user, writable = paging.USER, paging.WRITABLE
-    visited = np.zeros(4, dtype=np.int64)
+    first = second = third = fourth = np.int64(0)  # an array compiles slowly
     depth = 0
     while True:
         index = (linear >> shift) & ((1 << bits) - 1)
@@ -91,7 +91,7 @@ def walk(  # noqa: C901, PLR0911, PLR0912, PLR0913, PLR0915, PLR0917 - one walk,
             or (entry < 0 and (efer & _NXE == 0 or is_pointer))
         ):
             return -1 - (access | paging.ERROR_PRESENT | paging.ERROR_RESERVED)
-        visited[depth] = where
+        first, second, third, fourth = second, third, fourth, np.int64(where)
         if not is_pointer:
             user &= entry
             writable &= entry
@@ -122,7 +122,7 @@ def walk(  # noqa: C901, PLR0911, PLR0912, PLR0913, PLR0915, PLR0917 - one walk,
         set_bits = paging.ACCESSED
         if level == depth and access & paging.ERROR_WRITE != 0:
             set_bits |= paging.DIRTY
-        place = visited[level]
+        place = (first, second, third, fourth)[3 - depth + level]
         if pae and not long_mode and level == 0:
             continue  # PAE page-directory pointers have no accessed bit
         if place >> 3 < words.size:

@@ -79,6 +79,8 @@ class CodeCoherence:
 
     def synchronize(self) -> None:
         """Drop every translation of code that has changed since the last call."""
+        if code_pages.first_changed_page(self.head, 0) < 0:
+            return  # what follows is compiled when it is first needed
         found = code_pages.first_changed_line(self.head, 0)
         while found >= 0:
             index, line = divmod(found, code_pages.LINES)
