@@ -3,12 +3,12 @@
 Exit status: 0 for a run that FINISHED, 1 for any other outcome, 2 for an error of use.
 """
 
-import importlib
 import sys
 from collections.abc import Sequence
 
 import click
 
+from uniSMP.cli.lazy_group import LazyGroup
 from uniSMP.errors import InternalError, UniSMPError
 
 _COMMANDS = {
@@ -16,25 +16,17 @@ _COMMANDS = {
     "list": "uniSMP.cli.programs",
     "build": "uniSMP.cli.build",
     "disasm": "uniSMP.cli.disasm",
+    "trace": "uniSMP.cli.trace",
 }
 _ERROR_OF_USE = 2
 _INTERRUPTED = 130
 
 
-class _Commands(click.Group):
-    """Imports a command's module when it is called, so that each starts fast."""
-
-    def list_commands(self, _context: click.Context) -> list[str]:
-        return list(_COMMANDS)
-
-    def get_command(self, _context: click.Context, name: str) -> click.Command | None:
-        if name not in _COMMANDS:
-            return None
-        command: click.Command = importlib.import_module(_COMMANDS[name]).command
-        return command
-
-
-@click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(
+    cls=LazyGroup,
+    commands=_COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(package_name="uniSMP", prog_name="unismp")
 def cli() -> None:
     """Run SMP kernel code on several deterministic x86-64 cores."""

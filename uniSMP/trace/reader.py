@@ -2,7 +2,7 @@
 
 import json
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -14,6 +14,8 @@ from uniSMP.errors import ConfigError, FormatError
 from uniSMP.trace.schema import FORMAT_VERSION, TABLES, Level
 from uniSMP.trace.text import SymbolNames
 from uniSMP.trace.writer import MANIFEST
+
+_STREAM_ROWS = 1 << 18
 
 
 class Trace:
@@ -46,11 +48,16 @@ class Trace:
                     f"CREATE VIEW {name} AS SELECT * FROM read_parquet([{files}])"  # noqa: S608 - names of ours
                 )
             else:
-                self._connection.register(name, table.schema.empty_table())
+                self._make_empty(name, table.schema)
 
     def has(self, name: str) -> bool:
         """Return whether the trace has a table of this name, empty or not."""
         return name in TABLES and TABLES[name].level <= self.level
+
+    def _make_empty(self, name: str, schema: pa.Schema) -> None:
+        self._connection.register("no_rows", schema.empty_table())
+        self._connection.execute(f"CREATE TABLE {name} AS SELECT * FROM no_rows")  # noqa: S608 - a name of ours
+        self._connection.unregister("no_rows")
 
     def _segments(self, name: str) -> list[Path]:
         return sorted((self.directory / name).glob("*.parquet"))
@@ -78,6 +85,26 @@ class Trace:
         except duckdb.Error as error:
             raise ConfigError(f"SQL: {_first_line(error)}") from error
         return pa.table({}) if table is None else table
+
+    def stream(self, query: str, parameters: Sequence[object] = ()) -> Iterator[pa.RecordBatch]:
+        """Yield the result of a query batch by batch, in bounded memory.
+
+        Several streams may be open at a time. Rows of one table come in the order of the run.
+
+        Raises:
+            ConfigError: DuckDB refuses the query.
+            FormatError: a segment is damaged.
+        """
+        cursor = self._connection.cursor()
+        try:
+            relation = cursor.sql(query, params=list(parameters))
+            yield from relation.to_arrow_reader(_STREAM_ROWS)
+        except (duckdb.IOException, duckdb.InvalidInputException, pa.ArrowInvalid) as error:
+            raise FormatError(f"{self.directory}: {_first_line(error)}") from error
+        except duckdb.Error as error:
+            raise ConfigError(f"SQL: {_first_line(error)}") from error
+        finally:
+            cursor.close()
 
     def rows(self, query: str, parameters: Sequence[object] = ()) -> list[dict[str, Any]]:
         """Return the result of a query as a list of dictionaries."""
