@@ -50,7 +50,7 @@ def _expression(field: pa.Field) -> str:
     if pa.types.is_list(field.type):
         return f"array_to_string({field.name}, ' ')"
     if field.name in _HEXADECIMAL:
-        return f"'0x' || to_hex({field.name})"
+        return f"'0x' || lower(to_hex({field.name}))"
     if field.name in _FREE_TEXTS:
         quoted = f"'\"' || replace({field.name}, '\"', '\"\"') || '\"'"
         needs = f"regexp_matches({field.name}, '[,\"\\r\\n]')"
