@@ -89,7 +89,8 @@ class Trace:
     def stream(self, query: str, parameters: Sequence[object] = ()) -> Iterator[pa.RecordBatch]:
         """Yield the result of a query batch by batch, in bounded memory.
 
-        Several streams may be open at a time. Rows of one table come in the order of the run.
+        Several streams may be open at a time. Rows come in the order of the run where the query
+        does no more than choose rows and columns of one table.
 
         Raises:
             ConfigError: DuckDB refuses the query.

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from uniSMP.errors import FormatError
 from uniSMP.trace.export.listing import Listing
 from uniSMP.trace.reader import Trace
 
@@ -48,6 +49,7 @@ class Rows:
     def __init__(self, batches: Iterator[pa.RecordBatch]) -> None:
         self._batches = batches
         self._waiting: list[pa.RecordBatch] = []
+        self._last_step = 0
 
     def before(self, step: int) -> pa.Table | None:
         """Return the next rows with a smaller step, or None where there are none."""
@@ -58,13 +60,20 @@ class Rows:
                 break
             if batch.num_rows == 0:
                 continue
-            size = int(np.searchsorted(batch.column("step").to_numpy(), step))
+            steps = batch.column("step").to_numpy()
+            self._check_order(steps)
+            size = int(np.searchsorted(steps, step))
             if size:
                 taken.append(batch.slice(0, size))
             if size < batch.num_rows:
                 self._waiting.append(batch.slice(size))
                 break
         return pa.Table.from_batches(taken) if taken else None
+
+    def _check_order(self, steps: Words) -> None:
+        if steps[0] < self._last_step or (steps[1:] < steps[:-1]).any():
+            raise FormatError("the trace is damaged: its rows are not in the order of steps")
+        self._last_step = int(steps[0])
 
 
 @dataclass(frozen=True, slots=True)

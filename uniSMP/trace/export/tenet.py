@@ -27,7 +27,10 @@ from uniSMP.trace.export.rows import Rows, Window
 from uniSMP.trace.reader import Trace
 
 Words = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
 REGISTERS = tuple("rax rbx rcx rdx rbp rsp rsi rdi r8 r9 r10 r11 r12 r13 r14 r15".split())  # noqa: SIM905
+_GENERAL = "register[1] = 'r' AND register <> 'rflags'"
+"""As SQL; a list of names would become a join, which does not keep the order of rows."""
 _RSP = REGISTERS.index("rsp")
 _NUMBERS = pa.array(REGISTERS)
 _NAMES = pa.array([f"{name}=0x".encode() for name in REGISTERS], pa.large_binary())
@@ -64,8 +67,7 @@ class _Registers:
     """Changes of the general registers of one core, by line."""
 
     def __init__(self, trace: Trace, window: Window) -> None:
-        names = ", ".join(f"'{name}'" for name in REGISTERS)
-        chosen = f"FROM registers WHERE register IN ({names}) AND "  # noqa: S608 - names of ours
+        chosen = f"FROM registers WHERE {_GENERAL} AND "  # noqa: S608 - a constant
         self._rows = Rows(trace.stream(f"SELECT step, register, value {chosen}{window.condition()}"))
         self._register, self._value = _state_before(trace, window, chosen)
         self._known = np.zeros(len(REGISTERS), dtype=np.bool_)
@@ -89,7 +91,7 @@ class _Registers:
             self._known[new] = True
             register = np.append(register, new)
             value = np.append(value, table.column("value").to_numpy())
-        keep = _last_of_each(line * len(REGISTERS) + register)
+        _is_first, keep = _edges_of_keys(line * len(REGISTERS) + register)
         line, register, value = line[keep], register[keep], value[keep]
         edges = np.searchsorted(line, np.arange(len(steps) + 1))
         self._register, self._value = register[edges[-1] :], value[edges[-1] :]
@@ -121,7 +123,7 @@ def _lines(
     register: Words,
     steps: Words,
     deliveries: Words,
-    known: npt.NDArray[np.bool_],
+    known: Mask,
 ) -> Words:
     """Return the line in which each change of a register stands.
 
@@ -131,30 +133,24 @@ def _lines(
     """
     line = np.searchsorted(steps, step, side="left")
     is_own = steps[np.minimum(line, len(steps) - 1)] == step
-    keys = step * len(REGISTERS) + register
-    is_first = _marks(len(step), _first_of_each(keys))
-    is_last = _marks(len(step), _last_of_each(keys))
+    is_first, is_last = _edges_of_keys(step * len(REGISTERS) + register)
+    is_look = np.zeros(len(step), dtype=np.bool_)
+    for number in np.flatnonzero(~known):
+        is_look[np.flatnonzero(register == number)[:1]] = True
     is_stack = (register == _RSP) & np.isin(step, deliveries)
-    is_early = is_first & (~is_last | is_stack)
-    is_early[_first_of_each(register)] |= ~known[register[_first_of_each(register)]]
+    is_early = is_look | is_first & (~is_last | is_stack)
     result: Words = line + (is_own & ~is_early)
     return result
 
 
-def _marks(size: int, places: Words) -> npt.NDArray[np.bool_]:
-    marks = np.zeros(size, dtype=np.bool_)
-    marks[places] = True
-    return marks
-
-
-def _first_of_each(keys: Words) -> Words:
-    """Return the place of the first row of each key."""
-    return np.sort(np.unique(keys, return_index=True)[1])
-
-
-def _last_of_each(keys: Words) -> Words:
-    """Return the places of the last row of each key, in order of the rows."""
-    return len(keys) - 1 - np.sort(np.unique(keys[::-1], return_index=True)[1])[::-1]
+def _edges_of_keys(keys: Words) -> tuple[Mask, Mask]:
+    """Return which rows are the first of their key, and which the last."""
+    order = np.argsort(keys, kind="stable")  # fast: the keys are nearly in order
+    differs = np.ones(len(keys) + 1, dtype=np.bool_)
+    differs[1:-1] = keys[order][1:] != keys[order][:-1]
+    is_first, is_last = np.empty(len(keys), np.bool_), np.empty(len(keys), np.bool_)
+    is_first[order], is_last[order] = differs[:-1], differs[1:]
+    return is_first, is_last
 
 
 class _Memory:
