@@ -29,6 +29,7 @@ def lines(trace: Trace, window: Window) -> Iterator[tuple[int, memoryview]]:
     Raises:
         ConfigError: the trace has no instructions.
     """
+    trace.require("instructions")
     listing = Listing(trace)
     fixed = texts.from_strings([_line(listing, row) for row in range(len(listing.text))])
     accesses = Accesses(trace, window, _describe)

@@ -67,6 +67,7 @@ def instruction_lines(trace: Trace, window: Window) -> Iterator[tuple[int, memor
     Raises:
         ConfigError: the trace has no instructions.
     """
+    trace.require("instructions")
     listing = Listing(trace)
     yield 0, memoryview(_INSTRUCTION_HEADER)
     fixed = texts.from_strings([_fields(trace, listing, row) for row in range(len(listing.text))])
