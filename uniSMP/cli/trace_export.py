@@ -98,7 +98,7 @@ def _chunks(trace: "Trace", window: "Window", chosen: str, table: str | None) ->
         case "perfetto":
             from uniSMP.trace.export import perfetto  # noqa: PLC0415 - only what is asked for
 
-            return perfetto.packets(trace, window)
+            return perfetto.timeline(trace, window)
         case "drcov":
             from uniSMP.trace.export import drcov  # noqa: PLC0415
 

@@ -70,6 +70,23 @@ class Rows:
                 break
         return pa.Table.from_batches(taken) if taken else None
 
+    def rest(self) -> Iterator[pa.Table]:
+        """Yield the rows that are left, in groups that end with a step."""
+        while (step := self._peek()) is not None:
+            table = self.before(step + 1)
+            assert table is not None
+            yield table
+
+    def _peek(self) -> int | None:
+        """Return the last step of the next batch, or None at the end."""
+        while not self._waiting:
+            batch = next(self._batches, None)
+            if batch is None:
+                return None
+            if batch.num_rows:
+                self._waiting.append(batch)
+        return int(self._waiting[-1].column("step")[-1].as_py())
+
     def _check_order(self, steps: Words) -> None:
         if steps[0] < self._last_step or (steps[1:] < steps[:-1]).any():
             raise FormatError("the trace is damaged: its rows are not in the order of steps")

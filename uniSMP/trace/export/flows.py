@@ -1,0 +1,94 @@
+"""From what raised an interrupt to the handler that took it: arrows between events.
+
+An arrow begins at an IPI, at an interrupt that a chip raised, or at a timer that fired. It ends where
+a core enters the handler of that vector, or takes the INIT or start-up. Requests that became one end
+in the same handler.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+MOST_ENDS = 4
+"""So many arrows end in one handler at most: the newest."""
+KINDS = (
+    "ipi_sent", "interrupt_raised", "timer_fired", "interrupt_accepted", "interrupt_delivered",
+    "init", "start_up",
+)  # fmt: skip
+_INIT, _START_UP, _NMI, _PIC = 256, 257, 258, 259
+"""Where no vector tells which request was taken."""
+_BY_MODE = {"INIT": _INIT, "start-up": _START_UP, "NMI": _NMI, "ExtINT": _PIC}
+_MACHINE = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event of KINDS; the attributes are its columns."""
+
+    kind: str
+    core: int | None
+    vector: int | None
+    source: str | None
+    mode: str | None
+    targets: Sequence[int] | None
+
+
+class Flows:
+    """The arrows of a trace; events are told in order."""
+
+    def __init__(self) -> None:
+        self._last = 0
+        self._waiting: dict[tuple[int, int], list[int]] = defaultdict(list)
+        self._timers: dict[int, int] = {}
+
+    def follow(self, event: Event) -> tuple[int, Sequence[int]]:
+        """Return the arrow that begins at an event (0: none) and those that end there."""
+        match event.kind:
+            case "ipi_sent" | "interrupt_raised":
+                return self._begin(event), ()
+            case "timer_fired" if event.core is not None:
+                self._last += 1
+                self._timers[event.core] = self._last
+                return self._last, ()
+            case "interrupt_accepted" if event.source == "apic timer":
+                self._accept_timer(event)
+            case "interrupt_delivered":
+                return 0, self._end(event.core, _request(event))
+            case "init":
+                return 0, self._end(event.core, _INIT)
+            case "start_up":
+                return 0, self._end(event.core, _START_UP)
+        return 0, ()
+
+    def _begin(self, event: Event) -> int:
+        self._last += 1
+        if event.targets is None:  # the line to the 8259A
+            self._wait(_MACHINE, _PIC, self._last)
+            return self._last
+        request = _BY_MODE.get(event.mode or "", event.vector)
+        for core in event.targets:
+            self._wait(core, request or 0, self._last)
+        return self._last
+
+    def _accept_timer(self, event: Event) -> None:
+        """The timer's arrow becomes one for the vector that it asks for."""
+        if event.core is not None and event.core in self._timers:
+            self._wait(event.core, event.vector or 0, self._timers.pop(event.core))
+
+    def _wait(self, core: int, request: int, arrow: int) -> None:
+        waiting = self._waiting[core, request]
+        waiting.append(arrow)
+        del waiting[:-MOST_ENDS]
+
+    def _end(self, core: int | None, request: int) -> Sequence[int]:
+        if core is None:
+            return ()
+        arrows = self._waiting.pop((core, request), [])
+        if request == _PIC:
+            arrows += self._waiting.pop((_MACHINE, _PIC), [])
+        return arrows[-MOST_ENDS:]
+
+
+def _request(event: Event) -> int:
+    """Return which request a delivery answers."""
+    return {"pic": _PIC, "nmi": _NMI}.get(event.source or "", event.vector or 0)
