@@ -1,4 +1,4 @@
-"""Opens a trace for reading: its manifest, its tables through DuckDB, its symbols and source lines."""
+"""Opens a trace for reading: its manifest, its tables through DuckDB, its symbols and lines."""
 
 import json
 from bisect import bisect_right
@@ -109,7 +109,8 @@ class Trace:
 
     def rows(self, query: str, parameters: Sequence[object] = ()) -> list[dict[str, Any]]:
         """Return the result of a query as a list of dictionaries."""
-        return self.sql(query, parameters).to_pylist()
+        rows: list[dict[str, Any]] = self.sql(query, parameters).to_pylist()
+        return rows
 
     @cached_property
     def symbols(self) -> Mapping[str, int]:

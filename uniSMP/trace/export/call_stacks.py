@@ -1,8 +1,8 @@
-"""Which functions and handlers a core is in: frames pushed by calls and deliveries, popped by returns.
+"""Which functions and handlers a core is in: frames begun by calls and deliveries.
 
-A return ends the frame that waits for its target, and all frames above it, which did not return by
-themselves. A return to where no frame waits (a jump written as PUSH and RET) ends nothing. Frames of
-functions are looked for above the newest handler only; IRET ends that handler. A core with
+A return ends the frame that waits for its target, and all above it, which did not return by
+themselves. A return to where no frame waits (a jump written as PUSH and RET) ends nothing. Frames
+of functions are looked for above the newest handler only; IRET ends that handler. A core with
 MOST_FRAMES frames has lost track - it switches stacks, or jumps out of functions: all end, and
 it begins anew.
 """

@@ -54,7 +54,7 @@ class ControlFlow:
             self._behind[number] = (row["address"] + row["size"]) & ((1 << 64) - 1)
             self._count[number] = count
             self._way[number] = _way(listing.text[listing.first[number] + count - 1])
-        self._last = _LastOfCore.none()
+        self._last = _Executed.none()
 
     def follow(self, batch: pa.RecordBatch, events: "Deliveries", ticks: TickMap) -> None:
         """Tell the stacks what a batch of executions and the deliveries up to it did.
@@ -82,9 +82,10 @@ class ControlFlow:
         """Tell the stacks in order."""
         stacks, before = self._stacks, steps.before
         chosen = np.flatnonzero((before.way != _NOTHING) | before.is_missing)
-        keys = np.where(
-            (before.way == _CALL) & ~steps.is_interrupted, BEGUN, ENDED
-        )[chosen] + PHASES * steps.step[chosen]
+        keys = (
+            np.where((before.way == _CALL) & ~steps.is_interrupted, BEGUN, ENDED)[chosen]
+            + PHASES * steps.step[chosen]
+        )
         # what happens at the executions, then the deliveries: one list, in order
         row_keys = np.concatenate([keys, events.keys])
         sources = np.concatenate([chosen, -1 - np.arange(len(events.keys))])
@@ -107,30 +108,20 @@ class ControlFlow:
 
 
 @dataclass(frozen=True, slots=True)
-class _Before:
-    """What the same core executed before, for each execution."""
-
-    way: npt.NDArray[np.int8]
-    behind: npt.NDArray[np.uint64]
-    end: Words
-    is_missing: npt.NDArray[np.bool_]
-
-
-@dataclass(frozen=True, slots=True)
 class _Steps:
     """Executions: where the way led from the one before, and when."""
 
     step: Words
     core: Words
-    before: _Before
+    before: "_Executed"
     target: npt.NDArray[np.uint64]
     is_interrupted: npt.NDArray[np.bool_]
     time: Words
 
 
 @dataclass(slots=True)
-class _LastOfCore:
-    """The last execution of each core."""
+class _Executed:
+    """Executions, one for each core, or one before each other: what they ended with, and when."""
 
     way: npt.NDArray[np.int8]
     behind: npt.NDArray[np.uint64]
@@ -138,7 +129,7 @@ class _LastOfCore:
     is_missing: npt.NDArray[np.bool_]
 
     @classmethod
-    def none(cls) -> "_LastOfCore":
+    def none(cls) -> "_Executed":
         """Return that no core has executed anything."""
         return cls(
             np.zeros(_CORES, np.int8),
@@ -153,7 +144,7 @@ class _LastOfCore:
         way: npt.NDArray[np.int8],
         behind: npt.NDArray[np.uint64],
         end: Words,
-    ) -> _Before:
+    ) -> "_Executed":
         """Return what came before each execution of its core."""
         order = np.argsort(core, kind="stable")
         is_same = np.zeros(len(core), dtype=np.bool_)
@@ -163,7 +154,7 @@ class _LastOfCore:
         earlier[order[:1]] = 0
         has_earlier = np.empty(len(core), dtype=np.bool_)
         has_earlier[order] = is_same
-        return _Before(
+        return _Executed(
             np.where(has_earlier, way[earlier], self.way[core]),
             np.where(has_earlier, behind[earlier], self.behind[core]),
             np.where(has_earlier, end[earlier], self.end[core]),

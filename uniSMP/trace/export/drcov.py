@@ -1,12 +1,12 @@
-"""Coverage by basic blocks in the format of DynamoRIO's tool drcov: version 2, module table version 2.
+"""Coverage by basic blocks, as DynamoRIO's tool drcov writes it: version 2, module table version 2.
 
 A text header and a table of modules, then for each stretch of executed code 8 bytes, little-endian:
-offset in the module (4), bytes (2), module (2). Source: DynamoRIO 7.0, `ext/drcovlib`; DynamoRIO
-documents the format by its code only.
+offset in the module (4), bytes (2), module (2). Source: DynamoRIO 7.0, `ext/drcovlib`, whose code
+is the only documentation.
 
 The image is module 0, from its first label (0x100000 where it has none). What was executed outside,
-such as code that was copied to low memory, makes further modules named `memory at 0x...`. Checksums,
-times and entry points are 0.
+such as code that was copied to low memory, makes further modules named `memory at 0x...`.
+Checksums, times and entry points are 0.
 """
 
 import struct

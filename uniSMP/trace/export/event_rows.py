@@ -1,7 +1,4 @@
-"""The events of a trace as rows of a timeline: where they stand, what they are called, their arrows."""
-
-from collections.abc import Mapping
-from typing import Any
+"""The events of a trace as rows of a timeline: their places, their names, their arrows."""
 
 import numpy as np
 import numpy.typing as npt
@@ -128,7 +125,7 @@ class EventRows:
         ends = np.zeros((len(self.step), MOST_ENDS), dtype=np.int64)
         rows = np.flatnonzero(self._is_in(pa.array(KINDS)))
         names = ("kind", "core", "vector", "source", "mode", "targets")
-        columns: list[Mapping[str, Any]] = self._table.select(names).take(rows).to_pylist()
+        columns = self._table.select(names).take(rows).to_pylist()
         for row, values in zip(rows.tolist(), columns, strict=True):
             begin[row], ended = flows.follow(Event(**values))
             ends[row, : len(ended)] = ended

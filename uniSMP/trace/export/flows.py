@@ -1,8 +1,8 @@
 """From what raised an interrupt to the handler that took it: arrows between events.
 
-An arrow begins at an IPI, at an interrupt that a chip raised, or at a timer that fired. It ends where
-a core enters the handler of that vector, or takes the INIT or start-up. Requests that became one end
-in the same handler.
+An arrow begins at an IPI, at an interrupt that a chip raised, or at a timer that fired. It ends
+where a core enters the handler of that vector, or takes the INIT or start-up. Requests that became
+one end in the same handler.
 """
 
 from collections import defaultdict

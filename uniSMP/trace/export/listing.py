@@ -29,7 +29,9 @@ class Listing:
         self.code: list[bytes] = []
         self.text: list[str] = []
         firsts: dict[int, int] = {}
-        for row in trace.rows("SELECT block, address, bits, code, offsets FROM blocks ORDER BY block"):
+        for row in trace.rows(
+            "SELECT block, address, bits, code, offsets FROM blocks ORDER BY block"
+        ):
             firsts[row["block"]] = len(self.code)
             known = {
                 place: text

@@ -27,8 +27,10 @@ class Names:
         encoded = texts.combine_chunks().dictionary_encode()
         if not len(encoded):
             return np.zeros(0, dtype=np.int64)
-        numbers = [self._number(text or "") for text in encoded.dictionary.to_pylist()]
-        return np.array(numbers, dtype=np.int64)[np.asarray(encoded.indices)]
+        texts_of = encoded.dictionary.to_pylist()
+        numbers = np.array([self._number(text or "") for text in texts_of], dtype=np.int64)
+        column: Words = numbers[np.asarray(encoded.indices)]
+        return column
 
     def of_function(self, address: int) -> int:
         """Return the number of a function's name: its symbol, or its address."""

@@ -1,9 +1,9 @@
 """Perfetto's trace format: a stream of TracePacket messages, encoded for many rows at once.
 
 Each packet of an event has the same fields in the same order; numbers are varints padded to a fixed
-width, which protobuf readers take as they are. So a group of packets is a matrix of bytes, and a mask
-of the fields that are there. Source: Perfetto documentation, "Synthetic Track Event"; field numbers
-of `perfetto/trace/trace_packet.proto`, `track_event.proto`, `track_descriptor.proto`,
+width, which protobuf readers take as they are. So a group of packets is a matrix of bytes, and a
+mask of the fields that are there. Source: Perfetto documentation, "Synthetic Track Event"; field
+numbers of `perfetto/trace/trace_packet.proto`, `track_event.proto`, `track_descriptor.proto`,
 `interned_data.proto`, `debug_annotation.proto`.
 """
 
@@ -65,8 +65,11 @@ class Events:
 
     def take(self, places: Words) -> "Events":
         """Return some of the rows."""
-        notes = {name: (values[places], mask[places]) for name, (values, mask) in self.notes.items()}
-        return Events(*(getattr(self, name)[places] for name in _COLUMNS), notes)
+        notes = {
+            name: (values[places], mask[places]) for name, (values, mask) in self.notes.items()
+        }
+        columns = {name: getattr(self, name)[places] for name in _COLUMNS}
+        return Events(**columns, notes=notes)
 
 
 _COLUMNS = ("time", "kind", "track", "name", "flow", "flow_ends", "counter")
@@ -75,10 +78,11 @@ _COLUMNS = ("time", "kind", "track", "name", "flow", "flow_ends", "counter")
 def merge(parts: Sequence[Events]) -> Events:
     """Return the rows of all parts, one part behind the other."""
     ends = max(part.flow_ends.shape[1] for part in parts)
-    columns = [
-        np.concatenate([_wide(getattr(part, name), ends) for part in parts]) for name in _COLUMNS
-    ]
-    return Events(*columns, {name: _merged_note(parts, name) for name in ANNOTATIONS})
+    columns = {
+        name: np.concatenate([_wide(getattr(part, name), ends) for part in parts])
+        for name in _COLUMNS
+    }
+    return Events(**columns, notes={name: _merged_note(parts, name) for name in ANNOTATIONS})
 
 
 def _wide(column: Words, ends: int) -> Words:
@@ -92,7 +96,9 @@ def _wide(column: Words, ends: int) -> Words:
 
 def _merged_note(parts: Sequence[Events], name: str) -> tuple[npt.NDArray[np.uint64], Mask]:
     notes = [
-        part.notes.get(name, (np.zeros(len(part.time), np.uint64), np.zeros(len(part.time), np.bool_)))
+        part.notes.get(
+            name, (np.zeros(len(part.time), np.uint64), np.zeros(len(part.time), np.bool_))
+        )
         for part in parts
     ]
     return np.concatenate([note[0] for note in notes]), np.concatenate([note[1] for note in notes])
@@ -177,7 +183,8 @@ class _Fields:
 def _varints(values: npt.NDArray[np.integer], width: int) -> Octets:
     """Return varints padded to `width` bytes; signed numbers are taken as unsigned ones."""
     wide = values.astype(np.uint64)[:, None]
-    octets = (wide >> (7 * np.arange(width)).astype(np.uint64)).astype(np.uint8) & 0x7F
+    octets: Octets = (wide >> (7 * np.arange(width)).astype(np.uint64)).astype(np.uint8)
+    octets &= 0x7F
     octets[:, :-1] |= 0x80
     return octets
 

@@ -1,9 +1,9 @@
 """A timeline for Perfetto (ui.perfetto.dev): what each core was in, and what happened to it.
 
 A track per core has functions, nested as they called each other, interrupt handlers, and events
-between them; a second one has the core's slices, a counter their instructions. Arrows lead from what
-raised an interrupt to its handler. `call_stacks` says what is a function's end. Without executions
-(level events) handlers are events, because nothing tells their end.
+between them; a second one has the core's slices, a counter their instructions. Arrows lead from
+what raised an interrupt to its handler. `call_stacks` says what is a function's end. Without
+executions (level events) handlers are events, because nothing tells their end.
 
 Times are virtual: ns since the start. What happened at the same time stands in the file in its
 order, and Perfetto keeps that.

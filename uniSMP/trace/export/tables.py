@@ -33,7 +33,9 @@ def table_lines(trace: Trace, window: Window, name: str) -> Iterator[tuple[int, 
     schema = TABLES[name].schema
     yield 0, memoryview((",".join(schema.names) + "\n").encode())
     fields = ", ',', ".join(_expression(field) for field in schema)
-    query = f"SELECT concat({fields}, chr(10)) AS line FROM {name} WHERE {_condition(schema, window)}"  # noqa: S608 - names of ours
+    query = (
+        f"SELECT concat({fields}, chr(10)) AS line FROM {name} WHERE {_condition(schema, window)}"  # noqa: S608 - names of ours
+    )
     for batch in trace.stream(query):
         yield batch.num_rows, texts.contents(batch.column("line").cast(pa.large_binary()))
 

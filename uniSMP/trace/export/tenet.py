@@ -3,14 +3,14 @@
     rax=0x2badb002,rbx=0x98000,...,r15=0x0,rip=0x100020
     rsp=0x12bffc,rip=0x100078,mw=0x12bffc:45001000
 
-A line stands for an instruction that is about to be executed: its address, and the general registers
-and the memory (`mr` read, `mw` written; linear address and bytes) that changed since the line before,
-so by the instruction of the line before. The first line gives every register. Source: Tenet,
-"Tenet Traces", "Trace Format". One file has one core.
+A line stands for an instruction that is about to be executed: its address, and what the one before
+did: the general registers that changed, and the memory (`mr` read, `mw` written; linear address and
+bytes). The first line gives every register. Source: Tenet, "Tenet Traces", "Trace Format". One file
+has one core.
 
-What the processor reads and writes while it delivers an interrupt stands in the line of the handler's
-first instruction. Left out: what the last instruction changed, registers other than the general ones,
-devices, and accesses whose linear address is not known.
+What the processor reads and writes while it delivers an interrupt stands in the line of the
+handler's first instruction. Left out: what the last instruction changed, registers other than the
+general ones, devices, and accesses whose linear address is not known.
 """
 
 from collections.abc import Iterator
@@ -67,8 +67,10 @@ class _Registers:
     """Changes of the general registers of one core, by line."""
 
     def __init__(self, trace: Trace, window: Window) -> None:
-        chosen = f"FROM registers WHERE {_GENERAL} AND "  # noqa: S608 - a constant
-        self._rows = Rows(trace.stream(f"SELECT step, register, value {chosen}{window.condition()}"))
+        chosen = f"FROM registers WHERE {_GENERAL} AND "
+        self._rows = Rows(
+            trace.stream(f"SELECT step, register, value {chosen}{window.condition()}")
+        )
         self._register, self._value = _state_before(trace, window, chosen)
         self._known = np.zeros(len(REGISTERS), dtype=np.bool_)
         self._known[self._register] = True
@@ -157,13 +159,12 @@ class _Memory:
     """Accesses to memory of one core, by line."""
 
     def __init__(self, trace: Trace, condition: str) -> None:
-        self._rows = Rows(
-            trace.stream(
-                "SELECT step, linear, size, value, access[-5:] = 'write' AS is_write, "
-                f"origin = 'delivery' AS is_delivery FROM memory WHERE {condition} "  # noqa: S608 - numbers of ours
-                "AND origin <> 'page walk' AND linear IS NOT NULL"
-            )
+        query = (
+            "SELECT step, linear, size, value, access[-5:] = 'write' AS is_write, "  # noqa: S608 - numbers of ours
+            f"origin = 'delivery' AS is_delivery FROM memory WHERE {condition} "
+            "AND origin <> 'page walk' AND linear IS NOT NULL"
         )
+        self._rows = Rows(trace.stream(query))
         self._table: pa.Table | None = None
 
     def read(self, step: int) -> Words:
