@@ -10,10 +10,12 @@ from uniSMP.trace.export.control_flow import EVENT, PHASES, Deliveries
 from uniSMP.trace.export.flows import KINDS, MOST_ENDS, Event, Flows
 from uniSMP.trace.export.names import Names
 from uniSMP.trace.export.rows import Window
+from uniSMP.trace.export.slices import OpenSlices
 from uniSMP.trace.export.tracks import Tracks
 
 Words = npt.NDArray[np.int64]
 _HANDLERS = pa.array(["interrupt_delivered", "exception", "software_interrupt"])
+_SLICES = pa.array(["slice_begin", "slice_end"])
 _RESETS = pa.array(["init", "start_up", "reset"])
 _EXCEPTIONS = (
     "#DE #DB NMI #BP #OF #BR #UD #NM #DF - #TS #NP #SS #GP #PF - #MF #AC #MC #XM #VE #CP".split()  # noqa: SIM905
@@ -79,16 +81,18 @@ class EventRows:
         return PHASES * self.step + EVENT
 
     def timeline(
-        self, tracks: Tracks, names: Names, flows: Flows, *, has_handlers: bool
+        self, tracks: Tracks, names: Names, flows: Flows, slices: OpenSlices, *, has_handlers: bool
     ) -> packets.Events:
         """Return them as events of a timeline; handlers begin where `has_handlers`."""
         size = len(self.step)
         kind = np.full(size, packets.INSTANT, dtype=np.int64)
         track = np.where(self._has_core, tracks.functions(self._core), tracks.machine)
-        for name, what in (("slice_begin", packets.SLICE_BEGIN), ("slice_end", packets.SLICE_END)):
-            is_slice = self._is_in(pa.array([name]))
-            kind[is_slice] = what
-            track[is_slice] = tracks.slices(self._core[is_slice])
+        is_slice = self._is_in(_SLICES)
+        is_begin = self._is_in(_SLICES[:1])[is_slice]
+        kind[is_slice] = np.where(is_begin, packets.SLICE_BEGIN, packets.SLICE_END)
+        track[is_slice] = tracks.slices(self._core[is_slice])
+        lacks_begin = slices.unbegun(self._core[is_slice], is_begin)
+        kind[np.flatnonzero(is_slice)[lacks_begin]] = packets.NOTHING
         if has_handlers:
             kind[self._is_handler & self._has_core] = packets.SLICE_BEGIN
         flow, flow_ends = self._flows(flows)

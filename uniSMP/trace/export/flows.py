@@ -1,7 +1,7 @@
 """From what raised an interrupt to the handler that took it: arrows between events.
 
 An arrow begins at an IPI, at an interrupt that a chip raised, or at a timer that fired. It ends
-where a core enters the handler of that vector, or takes the INIT or start-up. Requests that became
+where the IOAPIC takes the line, a core enters the handler of that vector, or takes the INIT or start-up. Requests that became
 one end in the same handler.
 """
 
@@ -40,10 +40,13 @@ class Flows:
         self._last = 0
         self._waiting: dict[tuple[int, int], list[int]] = defaultdict(list)
         self._timers: dict[int, int] = {}
+        self._line: tuple[str | None, int] = None, 0
 
     def follow(self, event: Event) -> tuple[int, Sequence[int]]:
         """Return the arrow that begins at an event (0: none) and those that end there."""
         match event.kind:
+            case "interrupt_raised" if event.targets is not None:
+                return self._begin(event), self._end_line(event)
             case "ipi_sent" | "interrupt_raised":
                 return self._begin(event), ()
             case "timer_fired" if event.core is not None:
@@ -62,13 +65,23 @@ class Flows:
 
     def _begin(self, event: Event) -> int:
         self._last += 1
-        if event.targets is None:  # the line to the 8259A
+        if event.targets is None:  # a line rises, to the 8259A and the IOAPIC
             self._wait(_MACHINE, _PIC, self._last)
+            self._line = event.source, self._last
             return self._last
         request = _BY_MODE.get(event.mode or "", event.vector)
         for core in event.targets:
             self._wait(core, request or 0, self._last)
         return self._last
+
+    def _end_line(self, event: Event) -> Sequence[int]:
+        """The IOAPIC took the line that rose last: its arrow ends there, not at the 8259A."""
+        source, arrow = self._line
+        waiting = self._waiting[_MACHINE, _PIC]
+        if source != event.source or arrow not in waiting:
+            return ()
+        waiting.remove(arrow)
+        return (arrow,)
 
     def _accept_timer(self, event: Event) -> None:
         """The timer's arrow becomes one for the vector that it asks for."""

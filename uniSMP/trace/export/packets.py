@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-SLICE_BEGIN, SLICE_END, INSTANT, COUNTER = 1, 2, 3, 4
-"""Types of events."""
+NOTHING, SLICE_BEGIN, SLICE_END, INSTANT, COUNTER = 0, 1, 2, 3, 4
+"""Types of events; NOTHING gets no packet."""
 _SEQUENCE = 1
 _STATE_CLEARED, _NEEDS_STATE = 1, 2
 _VARINT, _FIXED64, _BYTES = 0, 1, 2
@@ -45,7 +45,7 @@ class Events:
 
     Attributes:
         time: in ns.
-        kind: SLICE_BEGIN, SLICE_END, INSTANT or COUNTER.
+        kind: NOTHING, SLICE_BEGIN, SLICE_END, INSTANT or COUNTER.
         track: its number.
         name: number of the name; 0: none.
         flow: number of a flow that begins here; 0: none.
@@ -106,6 +106,7 @@ def _merged_note(parts: Sequence[Events], name: str) -> tuple[npt.NDArray[np.uin
 
 def event_packets(events: Events) -> bytes:
     """Return the packets of events, in order."""
+    events = events.take(np.flatnonzero(events.kind != NOTHING))
     size = len(events.time)
     fields = _Fields(size)
     fields.number(_TYPE, events.kind, 1)

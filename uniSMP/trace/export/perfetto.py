@@ -24,6 +24,7 @@ from uniSMP.trace.export.event_rows import EventRows
 from uniSMP.trace.export.flows import MOST_ENDS, Flows
 from uniSMP.trace.export.names import Names
 from uniSMP.trace.export.rows import Rows, Window
+from uniSMP.trace.export.slices import OpenSlices
 from uniSMP.trace.export.tracks import Tracks
 from uniSMP.trace.reader import Trace
 
@@ -67,6 +68,7 @@ class _Timeline:
         self._tracks = Tracks()
         self._names = Names(trace.names)
         self._flows = Flows()
+        self._slices = OpenSlices()
         self._ticks = TickMap(int(configuration.get("ticks_per_instruction", 1)))
         self._end = 0, 0
         self._parts: list[bytes] = []
@@ -102,7 +104,11 @@ class _Timeline:
             orders.append(rows.order())
             parts.append(
                 rows.timeline(
-                    self._tracks, self._names, self._flows, has_handlers=self._has_handlers
+                    self._tracks,
+                    self._names,
+                    self._flows,
+                    self._slices,
+                    has_handlers=self._has_handlers,
                 )
             )
             order, counters = rows.counters(self._tracks)
@@ -117,10 +123,21 @@ class _Timeline:
         return max(self._end, (int(step[0]) + count, time))
 
     def end(self) -> memoryview:
-        """End all functions; return the last packets."""
+        """End all functions and slices; return the last packets."""
         step, time = self._end
         self.stacks.reset_all(PHASES * (step + 1), time)
-        self._write([], [])
+        track = self._tracks.slices(self._slices.cores())
+        zeros = np.zeros(len(track), dtype=np.int64)
+        ends = packets.Events(
+            zeros + time,
+            zeros + packets.SLICE_END,
+            track,
+            zeros,
+            zeros,
+            np.zeros((len(track), 0), dtype=np.int64),
+            zeros,
+        )
+        self._write([zeros + PHASES * (step + 1)], [ends])
         return self.take()
 
     def take(self) -> memoryview:
