@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PYTEST_WORKERS ?= auto
 PYTEST_OPTIONS ?=
 
-.PHONY: help demo test lint bench coverage format clean qemu
+.PHONY: help demo test lint bench coverage format clean qemu chromium
 
 help:
 	@echo "make demo      run the main guest program on 4 cores"
@@ -27,7 +27,12 @@ qemu:
 	@command -v qemu-system-x86_64 >/dev/null || tools/apt_install qemu-system-x86 \
 		|| echo "qemu-system-x86_64 is not installed: the oracle tests will be skipped"
 
-test: $(VENV)/installed qemu
+chromium:
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null \
+		|| tools/apt_install chromium \
+		|| echo "chromium is not installed: the tests of the page of a trace will be skipped"
+
+test: $(VENV)/installed qemu chromium
 	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) $(PYTEST_OPTIONS)
 
 coverage:

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from uniSMP import Image, Machine, RoundRobin, RunResult, SeededRandom
-from uniSMP.machine.run_loop import BlockObserver
 
 Program = Callable[[str], Image]
 
@@ -37,10 +36,10 @@ def test_digest_of_a_random_schedule_in_two_processes_is_equal() -> None:
     assert run_process("0", *arguments) == run_process("99", *arguments)
 
 
-def run(image: Image, seed: int, on_blocks: BlockObserver | None = None) -> RunResult:
+def run(image: Image, seed: int) -> RunResult:
     with Machine(cores=3) as machine:
         machine.load(image)
-        return machine.run(SeededRandom(seed, 3000), on_blocks=on_blocks)
+        return machine.run(SeededRandom(seed, 3000))
 
 
 def test_digest_with_another_seed_differs(program: Program) -> None:
@@ -55,17 +54,6 @@ def test_digest_with_another_quantum_differs(program: Program) -> None:
             machine.load(program("pmm_smp"))
             digests.append(machine.run(RoundRobin(quantum)).digest)
     assert digests[0] != digests[1]
-
-
-def test_digest_while_tracing_is_the_same(program: Program) -> None:
-    traced: list[int] = []
-
-    def observe(_core: int, _step: int, blocks: object) -> None:
-        traced.append(len(blocks))  # type: ignore[arg-type]
-
-    image = program("smp_hello")
-    assert run(image, 1).digest == run(image, 1, observe).digest
-    assert sum(traced) > 0
 
 
 def test_digest_of_a_run_in_pieces_ends_with_the_same_console(program: Program) -> None:

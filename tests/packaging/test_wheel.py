@@ -54,6 +54,13 @@ def test_wheel_contains_every_guest_source(wheel: Path) -> None:
     assert wanted - set(packed) == set()
 
 
+def test_wheel_contains_the_page_of_a_trace(wheel: Path) -> None:
+    packed = zipfile.ZipFile(wheel).namelist()
+    page = [path for path in (ROOT / "uniSMP/trace/page").iterdir() if path.is_file()]
+    assert len(page) > 10
+    assert {path.relative_to(ROOT).as_posix() for path in page} - set(packed) == set()
+
+
 def test_wheel_outside_the_checkout_runs_pmm_smp(packages: Path, tmp_path: Path) -> None:
     arguments = ("-m", "uniSMP", "run", "pmm_smp", "--cores", "2", "--json")
     assert json.loads(run_outside(packages, tmp_path, *arguments))["outcome"] == "FINISHED"

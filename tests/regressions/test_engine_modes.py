@@ -10,7 +10,7 @@ from unicorn import UC_ARCH_X86, UC_MODE_16, UC_MODE_32, UC_MODE_64, Uc
 from unicorn import x86_const as x86
 
 from uniSMP.core import context as cx
-from uniSMP.core import engine as engine_module
+from uniSMP.core import engine_build
 from uniSMP.errors import EngineError
 
 REAL_SEGMENT_OFFSETS = [cx.SEGMENTS + 24 * number for number in range(6)]
@@ -261,22 +261,22 @@ def test_interrupt_shadow_is_visible_right_after_its_instruction(
 def test_engine_of_another_version_is_refused(
     monkeypatch: pytest.MonkeyPatch, version: str
 ) -> None:
-    monkeypatch.setattr(engine_module, "_checked", [])
+    engine_build.check.cache_clear()
     monkeypatch.setattr(unicorn, "__version__", version)
     with pytest.raises(EngineError, match=r"unsupported build of Unicorn .* unicorn==2\.1\.4"):
-        engine_module.check_build()
+        engine_build.check()
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("_CONTEXT_BYTES", 5600), ("_ENV_IN_CPU", 35400), ("_CPU_POINTER", 448)]
+    ("name", "value"), [("_CONTEXT_BYTES", 5600), ("ENV_IN_CPU", 35400), ("CPU_POINTER", 448)]
 )
 def test_engine_with_another_layout_is_refused(
     monkeypatch: pytest.MonkeyPatch, name: str, value: int
 ) -> None:
-    monkeypatch.setattr(engine_module, "_checked", [])
-    monkeypatch.setattr(engine_module, name, value)
+    engine_build.check.cache_clear()
+    monkeypatch.setattr(engine_build, name, value)
     with pytest.raises(EngineError, match="unsupported build of Unicorn"):
-        engine_module.check_build()
+        engine_build.check()
 
 
 def test_installed_engine_is_the_supported_one() -> None:

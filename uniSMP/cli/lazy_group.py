@@ -8,24 +8,23 @@ import click
 
 
 class LazyGroup(click.Group):
-    """A group of commands.
+    """A group by names of modules.
 
     Args:
-        commands: module of each command, by name, in the order of the help text; the module's
-            `command` is the command.
-        settings: what click.Group takes.
+        commands: the module of each command by its name; it has a `command`.
+        attributes: what click wants of a group.
     """
 
-    def __init__(self, commands: Mapping[str, str], **settings: Any) -> None:  # noqa: ANN401 - click's
-        super().__init__(**settings)
+    def __init__(self, commands: Mapping[str, str], **attributes: Any) -> None:  # noqa: ANN401 - click's own
+        super().__init__(**attributes)
         self._modules = commands
 
     def list_commands(self, _context: click.Context) -> list[str]:
-        """Return the names, in order."""
+        """Return the names, in the order they were given."""
         return list(self._modules)
 
     def get_command(self, _context: click.Context, name: str) -> click.Command | None:
-        """Return a command, or None where none has this name."""
+        """Import and return a command; None where there is none of this name."""
         if name not in self._modules:
             return None
         command: click.Command = importlib.import_module(self._modules[name]).command

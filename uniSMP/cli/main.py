@@ -17,15 +17,14 @@ _COMMANDS = {
     "build": "uniSMP.cli.build",
     "disasm": "uniSMP.cli.disasm",
     "trace": "uniSMP.cli.trace",
+    "doctor": "uniSMP.cli.doctor",
 }
 _ERROR_OF_USE = 2
 _INTERRUPTED = 130
 
 
 @click.command(
-    cls=LazyGroup,
-    commands=_COMMANDS,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    cls=LazyGroup, commands=_COMMANDS, context_settings={"help_option_names": ["-h", "--help"]}
 )
 @click.version_option(package_name="uniSMP", prog_name="unismp")
 def cli() -> None:

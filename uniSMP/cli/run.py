@@ -116,7 +116,7 @@ def command(  # noqa: PLR0913 - one parameter per option
     )
     with Machine(config) as machine:
         machine.load(guest.image)
-        chosen = make_filter(options, guest) if trace else None
+        chosen = make_filter(options, guest, cores) if trace else None
         settings = _settings(config, schedule, quantum, seed)
         writer = make_writer(options, guest, settings) if trace else None
         with RunDisplay(machine, max_instructions, sys.stdout, is_quiet=as_json) as display, limits:

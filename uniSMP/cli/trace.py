@@ -1,4 +1,4 @@
-"""`unismp trace`: look at what a run wrote with `--trace DIR`."""
+"""`unismp trace`: what can be done with a trace; one module per command."""
 
 import click
 

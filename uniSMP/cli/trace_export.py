@@ -1,6 +1,5 @@
 """`unismp trace export`: write a trace in the format of another tool."""
 
-import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from uniSMP.cli.export_progress import ExportProgress
+from uniSMP.cli.ranges import parse_range
 from uniSMP.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -76,13 +76,10 @@ def _window(trace: "Trace", steps: str, core: int | None) -> "Window":
         raise ConfigError(f"--core {core}: this trace has cores 0 to {cores - 1}")
     if not steps:
         return Window(core=core)
-    found = re.fullmatch(r"(\d*)\.\.(\d*)", steps)
-    if found is None or steps == "..":
-        raise ConfigError(f"--steps: write A..B, not {steps!r}")
-    first, end = int(found[1] or 0), int(found[2] or END_STEP)
-    if not first < end <= END_STEP:
+    first, end = parse_range(steps, "--steps")
+    if not first < (END_STEP if end is None else end) <= END_STEP:
         raise ConfigError(f"--steps: there is no step in {steps}")
-    return Window(first, end, core)
+    return Window(first, END_STEP if end is None else end, core)
 
 
 def _size(trace: "Trace", table: str | None) -> tuple[str, int]:

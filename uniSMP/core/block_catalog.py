@@ -1,7 +1,7 @@
 """The blocks that any core has met, each under one number that all cores share.
 
-Logs of executed code name blocks by number; compiled code finds their instructions here. A block met
-again (same place, bytes and code width) keeps its number; changed code has a number of its own.
+Logs of executed code name blocks by number; compiled code finds their instructions here. A block
+met again (same place, bytes and code width) keeps its number; changed code has one of its own.
 """
 
 import numpy as np

@@ -9,7 +9,7 @@ from uniSMP.arch.paging import PAGE_BYTES
 from uniSMP.core import context as cx
 from uniSMP.core import native_state as ns
 from uniSMP.core.block_catalog import BlockCatalog
-from uniSMP.core.blocks import Block
+from uniSMP.core.blocks import Block, Layout
 from uniSMP.core.engine import Engine
 from uniSMP.core.execution_log import ExecutionLog
 from uniSMP.core.guest_memory import GuestMemory
@@ -77,6 +77,7 @@ class BlockStore:
             number,
             first,
             last,
+            _plain(layout),
         )
         self._engine.protect_code_page(first // PAGE_BYTES)
         self._engine.protect_code_page(last // PAGE_BYTES)
@@ -101,12 +102,12 @@ class BlockStore:
     def charge_single(self, number: int, cpl: int) -> None:
         """Charge a block of one instruction, which is executed at privilege level `cpl`."""
         state = self._state
+        if self._log.is_on:  # first, since a full log is handed on with what is retired so far
+            self._log.add_block(int(state[ns.CORE_ID]), cpl, number)
         state[ns.BLOCK] = number
         state[ns.CHARGED] = 1
         state[ns.REMAINING] -= 1
         state[ns.RETIRED] += 1
-        if self._log.is_on:
-            self._log.add_block(int(state[ns.CORE_ID]), cpl, number)
 
     def refund(self, instructions: int) -> None:
         """Take back the charge of the last block's instructions that were not executed."""
@@ -115,3 +116,12 @@ class BlockStore:
         state[ns.REMAINING] += instructions
         if self._log.is_on:
             self._log.refund(instructions)
+
+
+def _plain(layout: Layout) -> int:
+    """Return the number of instructions of a block that can only run whole, else 0.
+
+    One instruction alone may be a store that the engine repeats.
+    """
+    count = len(layout.offsets)
+    return count if count > 1 and layout.safe == count and not layout.flags else 0

@@ -120,6 +120,9 @@ _REGISTER_FORM = 0xC0
 _FAR_OR_NEAR = frozenset({"jmp", "call"})
 _IRET = frozenset({"iret", "iretd", "iretq"})
 
+_TIME_READERS = {b"\x0f\x31": ns.READS_TIME, b"\x0f\x01\xf9": ns.READS_TIME_AUX}
+"""RDTSC and RDTSCP without prefixes."""
+
 _CAPSTONE_MODES = {
     16: capstone.CS_MODE_16,
     32: capstone.CS_MODE_32,
@@ -274,7 +277,11 @@ def lay_out(code: bytes, bits: int) -> Layout:
         name = operands = ""
     if safe is None:
         safe = len(offsets)
-    return Layout(tuple(offsets), safe, _flags(name, operands), frozenset(locked))
+    flags = _flags(name, operands)
+    if safe == 0 and offsets:
+        first = code[: offsets[1]] if len(offsets) > 1 else code
+        flags |= _TIME_READERS.get(first, 0)
+    return Layout(tuple(offsets), safe, flags, frozenset(locked))
 
 
 def _flags(mnemonic: str, operands: str) -> int:

@@ -6,6 +6,7 @@ Source: Intel SDM volume 3A, chapter "Interrupt and Exception Handling".
 import importlib
 from collections.abc import Callable
 from enum import Enum, auto
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +15,7 @@ from uniSMP.arch.exceptions import Fault, Vector
 from uniSMP.arch.flags import Cr4, Dr6, Efer, Rflags
 from uniSMP.arch.paging import ERROR_FETCH, PAGE_BYTES
 from uniSMP.core import context as cx
-from uniSMP.core import native, register_watch
+from uniSMP.core import native, native_tlb, register_watch
 from uniSMP.core import native_state as ns
 from uniSMP.core import reset as states
 from uniSMP.core.block_catalog import BlockCatalog
@@ -34,11 +35,13 @@ from uniSMP.core.execution_log import ExecutionLog
 from uniSMP.core.guest_memory import AccessLog, GuestMemory
 from uniSMP.core.instructions import Effect, Instructions
 from uniSMP.core.msrs import ModelSpecificRegisters
-from uniSMP.core.observer import CoreObserver
 from uniSMP.core.platform import Platform
 from uniSMP.core.port_io import PortIo
 from uniSMP.core.segmentation import Segmentation
 from uniSMP.errors import InternalError
+
+if TYPE_CHECKING:
+    from uniSMP.core.observer import CoreObserver
 
 _TF = int(Rflags.TF)
 _IF = int(Rflags.IF)
@@ -52,6 +55,7 @@ _NXE = int(Efer.NXE)
 _SMEP = int(Cr4.SMEP)
 _PAGE_MASK = PAGE_BYTES - 1
 _LONG_BITS = 64
+_HALF_64 = 1 << 63
 _VM = int(Rflags.VM)
 
 
@@ -87,7 +91,7 @@ class Core:
         observer: who is told of exceptions and of accesses to registers of the system, or None.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - the parts of a core
         self,
         core_id: int,
         engine: Engine,
@@ -115,7 +119,7 @@ class Core:
         self._instructions = Instructions(engine, platform, self.msrs, ports)
         segmentation = Segmentation(engine.context, self.memory)
         self._delivery = Delivery(engine, self.memory, segmentation)
-        self._row = 0
+        self._row = self._row_began = 0
         self.observer: CoreObserver | None = None
         self._log_registers: Callable[..., None] | None = None
         self._handlers: dict[int, Callable[[], Stop | None]] = {
@@ -269,20 +273,41 @@ class Core:
         state[ns.REMAINING] = budget
         state[ns.WATCH_INTERRUPTS] = watch_interrupts
         state[ns.WATCH_IRET] = watch_iret
-        before = self.retired
+        self._follow_time()
+        native_tlb.refresh(state)
+        return self.resume(native.run(state))
+
+    def resume(self, reason: int) -> Stop:
+        """Go on with a run that compiled code began, and that stopped for `reason` (STOPPED_...).
+
+        Returns:
+            As `run`.
+        """
+        state = self._state
         while True:
-            reason = native.run(state)
             self._log_changes()
             if self.observer is not None:
                 self.observer.look_at_mode(self.core_id)
             stop = self._handle(reason)
-            if self.retired != before:
+            if self.retired != self._row_began:
                 self._row = 0
-                before = self.retired
+                self._row_began = self.retired
             if stop is not None:
                 return stop
             if state[ns.REMAINING] <= 0:
                 return Stop.BUDGET
+            reason = native.run(state)
+
+    def keep_time(self, ticks_per_instruction: int) -> None:
+        """Read the time-stamp counter in compiled code from now on; it advances at this rate."""
+        self._state[ns.TICKS] = ticks_per_instruction
+
+    def _follow_time(self) -> None:
+        """Note what the time-stamp counter is now; instructions of this core advance it."""
+        state = self._state
+        if state[ns.TICKS]:
+            base = self._platform.time_stamp() - self.retired * int(state[ns.TICKS])
+            state[ns.TIME_BASE] = (base + _HALF_64 & cx.MASK64) - _HALF_64
 
     def yield_on_pause(self, *, enabled: bool) -> None:
         """Choose whether `run` stops after PAUSE."""
@@ -416,6 +441,8 @@ class Core:
             context.rip = self._next_rip(instruction)
         context.clear_shadow()
         context.clear_resume()
+        if instruction.mnemonic == "wrmsr":
+            self._follow_time()  # it may have set the counter
         self._state[ns.LOG_INDEX] = 0
         self._log_changes()
         return self._after_emulated()

@@ -139,8 +139,6 @@ class Delivery:
 
     def _enter_fast(self, event: Event, flags: int) -> bool:
         """Take the compiled way where it is open; return whether it was."""
-        if self._memory.accesses.log.logs_accesses:
-            return False  # it logs nothing
         rip = self._context.rip if event.return_rip is None else event.return_rip
         frame = enter(
             self._memory.words,
@@ -149,6 +147,8 @@ class Delivery:
             flags | _RF if event.sets_resume_flag else flags,
             rip if rip < 1 << 63 else rip - (1 << 64),
             -1 if event.error_code is None else event.error_code,
+            self._memory.accesses.head,
+            self._memory.accesses.core_id,
         )
         if frame == DECLINED:
             return False

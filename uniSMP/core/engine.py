@@ -1,35 +1,26 @@
-"""One Unicorn engine: the only module that knows the library.
+"""One Unicorn engine: with `engine_build` the only module that knows the library.
 
-The engine's CPU state is read and written in place. Where it lies follows from the build; the
-positions are checked once per process against values written through the public interface, and a
-build that differs is refused.
+The engine's CPU state is read and written in place; `engine_build` has checked where it lies.
 
 Source: Unicorn 2.1.4, `include/unicorn/unicorn.h`; measurements in docs/engine.md.
 """
 
 import ctypes
+import functools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import unicorn
-import unicorn.unicorn_py3.unicorn as binding
 from unicorn import x86_const as x86
 
+from uniSMP.core import block_entry, native
 from uniSMP.core import context as cx
-from uniSMP.core import native
+from uniSMP.core import engine_build as build
 from uniSMP.core import native_state as ns
 from uniSMP.errors import EngineError
 
-_LIBRARY = binding.uclib
-_SUPPORTED_VERSION = "2.1.4"
-_CONTEXT_BYTES = 5608
-_CPU_POINTER = 440
-"""Offset of the pointer to the CPU object in the engine structure."""
-_ENV_IN_CPU = 35408
-"""Offset of the CPU state in the CPU object."""
 _PAGE_BYTES = 4096
 _FLUSH_TLB = unicorn.UC_CTL_TLB_FLUSH | unicorn.UC_CTL_IO_WRITE << 30
 _FLUSH_CODE = unicorn.UC_CTL_TB_FLUSH | unicorn.UC_CTL_IO_WRITE << 30
@@ -51,7 +42,6 @@ FETCH_ERRORS = frozenset(
 RESET_ADDRESS = 0xFFFF_FFF0
 _CPU_MODEL = x86.UC_CPU_X86_BROADWELL
 """The first Intel model with SMAP: where a model lacks it, MOV CR4 drops the bit in silence."""
-_checked: list[bool] = []
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,26 +52,6 @@ class HostRegion:
     size_bytes: int
     host_address: int
     is_read_only: bool = False
-
-
-def _function(name: str) -> int:
-    """Return the host address of an exported function of the engine's library."""
-    try:
-        address = ctypes.cast(getattr(_LIBRARY, name), ctypes.c_void_p).value
-    except AttributeError as error:
-        raise EngineError(_unsupported(f"{name} is not exported")) from error
-    return address or 0
-
-
-def _unsupported(what: str) -> str:
-    return (
-        f"unsupported build of Unicorn ({unicorn.__version__}): {what}; "
-        f"install the wheel unicorn=={_SUPPORTED_VERSION} for a 64-bit little-endian host"
-    )
-
-
-def _prototype(name: str, *arguments: type) -> Callable[..., Any]:
-    return ctypes.CFUNCTYPE(ctypes.c_int, *arguments)(_function(name))
 
 
 class Engine:
@@ -100,15 +70,15 @@ class Engine:
         host_regions: Iterable[HostRegion],
         device_ranges: Iterable[tuple[int, int]],
     ) -> None:
-        check_build()
+        build.check()
         self._engine = unicorn.Uc(unicorn.UC_ARCH_X86, unicorn.UC_MODE_64)
-        self._handle = _handle_of(self._engine)
+        self._handle = build.handle_of(self._engine)
         self._engine.ctl_set_cpu_model(_CPU_MODEL)
         # No address ends a run. The first call also makes the library set up the CPU.
         self._engine.ctl_exits_enabled(True)  # noqa: FBT003 - the library's signature
         self._engine.ctl_set_exits([])
-        cpu = ctypes.c_uint64.from_address(self._handle + _CPU_POINTER).value
-        environment = cpu + _ENV_IN_CPU
+        cpu = ctypes.c_uint64.from_address(self._handle + build.CPU_POINTER).value
+        environment = cpu + build.ENV_IN_CPU
         buffer = (ctypes.c_uint8 * cx.SIZE_BYTES).from_address(environment)
         self.context = cx.Context(memoryview(buffer).cast("B"))
         self.state: npt.NDArray[np.int64] = np.zeros(ns.WORDS, dtype=np.int64)
@@ -123,6 +93,7 @@ class Engine:
         self._install_hooks()
         self._host_regions = [region for region in host_regions if not region.is_read_only]
         self._protected: set[int] = set()
+        self._scheme = build.coherence_scheme()
 
     def _fill_state(self, cpu: int, environment: int) -> None:
         state = self.state
@@ -130,11 +101,12 @@ class Engine:
         state[ns.CPU] = cpu
         state[ns.ENGINE] = self._handle
         state[ns.TABLE] = self.table.ctypes.data
-        state[ns.START_FUNCTION] = _function("uc_emu_start")
-        state[ns.STOP_FUNCTION] = _function("uc_emu_stop")
-        state[ns.TRANSLATE_FUNCTION] = _function("uc_vmem_translate")
-        state[ns.UNWIND_FUNCTION] = _function("cpu_loop_exit_restore_x86_64")
-        state[ns.REGISTER_FUNCTION] = _function("uc_reg_read")
+        state[ns.START_FUNCTION] = build.function("uc_emu_start")
+        state[ns.STOP_FUNCTION] = build.function("uc_emu_stop")
+        state[ns.TRANSLATE_FUNCTION] = build.function("uc_vmem_translate")
+        state[ns.UNWIND_FUNCTION] = build.function("cpu_loop_exit_restore_x86_64")
+        state[ns.BLOCK_FUNCTION] = native.on_block.address
+        state[ns.REGISTER_FUNCTION] = build.function("uc_reg_read")
         self._scratch = np.zeros(1, dtype=np.int64)
         state[ns.SCRATCH] = self._scratch.ctypes.data
         state[ns.BLOCK] = -1
@@ -168,7 +140,7 @@ class Engine:
         data = np.array([self.state.ctypes.data, physical], dtype=np.int64)
         self._regions.append(data)
         where = ctypes.c_void_p(data.ctypes.data)
-        status = _LIBRARY.uc_mmio_map(
+        status = build.LIBRARY.uc_mmio_map(
             ctypes.c_void_p(self._handle),
             ctypes.c_uint64(physical),
             ctypes.c_size_t(size_bytes),
@@ -181,19 +153,22 @@ class Engine:
             raise EngineError(f"cannot map devices at {physical:#x}: engine error {status}")
 
     def _install_hooks(self) -> None:
-        self._hook(unicorn.UC_HOOK_BLOCK, native.on_block)
+        self._hook_address(unicorn.UC_HOOK_BLOCK, block_entry.address())
         self._hook(unicorn.UC_HOOK_INTR, native.on_interrupt)
         self._hook(unicorn.UC_HOOK_INSN_INVALID, native.on_invalid)
         self._hook(_HOOK_TRANSLATION, native.on_translation)
 
     def _hook(self, kind: int, callback: object, begin: int = 1, end: int = 0) -> int:
         """Add a compiled callback for addresses begin to end (1, 0: all); return its handle."""
+        return self._hook_address(kind, callback.address, begin, end)  # type: ignore[attr-defined]
+
+    def _hook_address(self, kind: int, address: int, begin: int = 1, end: int = 0) -> int:
         result = ctypes.c_size_t()
         status = _hook_add(
             self._handle,
             ctypes.addressof(result),
             kind,
-            callback.address,  # type: ignore[attr-defined]  # a numba cfunc
+            address,
             self.state.ctypes.data,
             begin,
             end,
@@ -210,6 +185,7 @@ class Engine:
                 self._hook(_HOOK_AFTER_READ, on_load),
                 self._hook(unicorn.UC_HOOK_MEM_WRITE, on_store),
             ]
+            self.state[ns.KEEPS_PLACE] = self._handle + build.PLACE_IS_SET
             _control(self._handle, _FLUSH_CODE)
 
     def unwatch_instructions(self) -> None:
@@ -218,6 +194,7 @@ class Engine:
             for handle in self._tracing:
                 _hook_delete(self._handle, handle)
             self._tracing = []
+            self.state[ns.KEEPS_PLACE] = 0
             _control(self._handle, _FLUSH_CODE)
 
     @property
@@ -260,15 +237,19 @@ class Engine:
         self.state[ns.EPOCH] += 1
 
     def invalidate_code(self, first: int, last: int) -> None:
-        """Drop translated code of the physical range first..last (inclusive).
+        """Drop translated code of the physical range first..last (inclusive), perhaps more.
 
         The library's function counts addresses through its memory regions, in the order in which
         they were mapped.
         """
+        if self._scheme == "portable":
+            _control(self._handle, _FLUSH_CODE)
+            return
+        invalidate = _fast_functions()[0]
         for start, end, shift in self._code_places:
             if first < end and start <= last:
                 begin = max(first, start) + shift
-                _invalidate(self._handle, begin, min(last + 1, end) + shift)
+                invalidate(self._handle, begin, min(last + 1, end) + shift)
 
     def protect_code_page(self, page: int) -> None:
         """Keep stores to physical page number `page` on the path that notices changed code."""
@@ -279,10 +260,28 @@ class Engine:
         self._hook(
             unicorn.UC_HOOK_MEM_WRITE_PROT, native.on_code_page, start, start + _PAGE_BYTES - 1
         )
+        if self._scheme == "portable":
+            _control(self._handle, _FLUSH_TLB)
+            return
+        reset_dirty = _fast_functions()[1]
         for region in self._host_regions:
             if region.physical <= start < region.physical + region.size_bytes:
                 host = region.host_address + start - region.physical
-                _reset_dirty(int(self.state[ns.CPU]), host, _PAGE_BYTES)
+                reset_dirty(int(self.state[ns.CPU]), host, _PAGE_BYTES)
+
+    def keep_stores_fast(
+        self, words: npt.NDArray[np.uint64], code_pages: npt.NDArray[np.uint8]
+    ) -> None:
+        """Take stores off the slow path where no code is, see `native_tlb`; where that can be done.
+
+        Args:
+            words: RAM, from physical address 0 on.
+            code_pages: a byte for each page of it, non-zero where it holds translated code.
+        """
+        if self._scheme == "fast" and build.has_known_tlb():
+            state = self.state
+            state[ns.RAM], state[ns.RAM_PAGES] = words.ctypes.data, len(code_pages)
+            state[ns.CODE_PAGES] = code_pages.ctypes.data
 
     def close(self) -> None:
         """Free the engine; it must not be used afterwards."""
@@ -306,7 +305,7 @@ _EXTENDED_RESET: dict[int, object] = {
 }
 """SDM volume 3A, table "IA-32 and Intel 64 Processor States Following Power-up, Reset, or INIT"."""
 
-_hook_add = _prototype(
+_hook_add = build.prototype(
     "uc_hook_add",
     ctypes.c_void_p,
     ctypes.c_void_p,
@@ -316,63 +315,19 @@ _hook_add = _prototype(
     ctypes.c_uint64,
     ctypes.c_uint64,
 )
-_hook_delete = _prototype("uc_hook_del", ctypes.c_void_p, ctypes.c_void_p)
-_reg_read = _prototype("uc_reg_read", ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)
-_translate = _prototype(
+_hook_delete = build.prototype("uc_hook_del", ctypes.c_void_p, ctypes.c_void_p)
+_reg_read = build.prototype("uc_reg_read", ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)
+_translate = build.prototype(
     "uc_vmem_translate", ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint32, ctypes.c_void_p
 )
-_control = _prototype("uc_ctl", ctypes.c_void_p, ctypes.c_uint32)
-_invalidate = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint64)(
-    _function("tb_invalidate_phys_range_x86_64")
-)
-_reset_dirty = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint64)(
-    _function("tlb_reset_dirty_x86_64")
-)
+_control = build.prototype("uc_ctl", ctypes.c_void_p, ctypes.c_uint32)
 
 
-def _handle_of(engine: unicorn.Uc) -> int:
-    handle = engine._uch  # noqa: SLF001 - the library offers no public name
-    return int(getattr(handle, "value", handle))
-
-
-def check_build() -> None:
-    """Check once per process that this build of Unicorn is laid out as `uniSMP.core` expects.
-
-    Raises:
-        EngineError: another version, or other positions in its structures.
-    """
-    if _checked:
-        return
-    if unicorn.__version__ != _SUPPORTED_VERSION:
-        raise EngineError(_unsupported(f"version {_SUPPORTED_VERSION} is needed"))
-    engine = unicorn.Uc(unicorn.UC_ARCH_X86, unicorn.UC_MODE_64)
-    handle = ctypes.c_void_p(_handle_of(engine))
-    _LIBRARY.uc_context_size.restype = ctypes.c_size_t
-    if _LIBRARY.uc_context_size(handle) != _CONTEXT_BYTES:
-        raise EngineError(_unsupported("the context has another size"))
-    marks = {x86.UC_X86_REG_RAX: 0, x86.UC_X86_REG_R15: 15, x86.UC_X86_REG_RIP: cx.RIP // 8}
-    for number, position in marks.items():
-        engine.reg_write(number, 0x5A5A_0000_1234_0000 + position)
-    engine.reg_write(x86.UC_X86_REG_CR3, 0x7654_3000)
-    state = _read_own_memory(handle.value or 0)
-    expected = {position * 8: 0x5A5A_0000_1234_0000 + position for position in marks.values()}
-    expected[cx.CR3] = 0x7654_3000
-    for offset, value in expected.items():
-        if state[offset : offset + 8] != value.to_bytes(8, "little"):
-            raise EngineError(_unsupported(f"the CPU state differs at offset {offset}"))
-    _checked.append(True)
-
-
-def _read_own_memory(handle: int) -> bytes:
-    """Read the CPU state through the kernel, so that a wrong pointer is an error, not a crash."""
-    try:
-        with open("/proc/self/mem", "rb", buffering=0) as memory:  # noqa: PTH123 - not a path
-            memory.seek(handle + _CPU_POINTER)
-            cpu = int.from_bytes(memory.read(8), "little")
-            memory.seek(cpu + native.NEXT_BLOCK_FLAGS)
-            if memory.read(4) != b"\xff\xff\xff\xff":
-                raise EngineError(_unsupported("the CPU object is laid out differently"))
-            memory.seek(cpu + _ENV_IN_CPU)
-            return memory.read(cx.SIZE_BYTES)
-    except OSError as error:
-        raise EngineError(_unsupported("the CPU state is not where it should be")) from error
+@functools.cache
+def _fast_functions() -> tuple[Callable[..., None], Callable[..., None]]:
+    """Return what invalidates translations, and what marks a page as not dirty."""
+    kind = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint64)
+    return (
+        kind(build.function("tb_invalidate_phys_range_x86_64")),
+        kind(build.function("tlb_reset_dirty_x86_64")),
+    )

@@ -1,226 +1,24 @@
-"""The log of what all cores executed, and its way into columns.
+"""The log of what all cores executed.
 
 Compiled callbacks append records while cores run (see `native_state` for their layout); Python
 appends what the harness does on a core's behalf. Blocks are logged when they are charged. Whatever
 stops a block inside gives the rest of the charge back, here too, so that in the end the log tells
-exactly what was retired. `take` turns it into arrays, one row per instruction, access or change.
+exactly what was retired. `take` hands the records on, to be decoded.
 
 A step is the number of instructions retired by all cores before. What no instruction did (stack
 pushes of an interrupt delivery, say) bears the step of the instruction that follows.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-from numba import njit
 
 from uniSMP.core import native_state as ns
 from uniSMP.core.block_catalog import BlockCatalog
-from uniSMP.core.native_cache import is_cache_writable
+from uniSMP.core.log_decoding import Recorded, Signed
 from uniSMP.errors import InternalError
 
-_CACHE = is_cache_writable(__file__)
 _QUAD_BYTES = 8
-WRITE, LOCKED, DELIVERY, PAGE_WALK = 1, 2, 4, 8
-"""Bits of `Accesses.kind`."""
-
-Signed = npt.NDArray[np.int64]
-Bytes = npt.NDArray[np.uint8]
-
-
-@dataclass(frozen=True, slots=True)
-class Executions:
-    """Stretches of straight-line code that one core executed.
-
-    Attributes:
-        step: of the first instruction.
-        core: core id.
-        block: number of the block in the catalog.
-        instructions: how many of the block's instructions were retired, from the first on.
-    """
-
-    step: Signed
-    core: Bytes
-    block: npt.NDArray[np.int32]
-    instructions: npt.NDArray[np.int32]
-
-
-@dataclass(frozen=True, slots=True)
-class Retired:
-    """Retired instructions; row i has the step `first_step` + i. `rip` is the linear address."""
-
-    first_step: int
-    core: Bytes
-    rip: Signed
-    cpl: Bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Accesses:
-    """Accesses to RAM and ROM.
-
-    Attributes:
-        step: of the instruction, or of the next one.
-        core: core id.
-        rip: linear address of the instruction, or of the interrupted one.
-        physical: physical address.
-        linear: linear address, where `has_linear`.
-        has_linear: whether it is known.
-        size: bytes, 1 to 8.
-        value: as an unsigned integer.
-        kind: bits WRITE, LOCKED, DELIVERY, PAGE_WALK.
-    """
-
-    step: Signed
-    core: Bytes
-    rip: Signed
-    physical: Signed
-    linear: Signed
-    has_linear: npt.NDArray[np.bool_]
-    size: Bytes
-    value: Signed
-    kind: Bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Changes:
-    """Register changes: `register` is an index into `watch.NAMES`, `value` the new value."""
-
-    step: Signed
-    core: Bytes
-    register: Bytes
-    value: Signed
-
-
-@dataclass(frozen=True, slots=True)
-class Executed:
-    """What was taken out of the log, oldest first; what was not asked for is empty."""
-
-    executions: Executions
-    retired: Retired
-    accesses: Accesses
-    changes: Changes
-
-
-@njit(cache=_CACHE, nogil=True)
-def _measure(words: Any, count: int) -> tuple[int, int, int, int]:  # noqa: ANN401
-    """Return the numbers of blocks, instructions, accesses and register changes."""
-    blocks = instructions = accesses = changes = 0
-    at = 0
-    while at < count:
-        kind = words[at] & 3
-        if kind == ns.RECORD_BLOCK:
-            if words[at + 1] > 0:
-                blocks += 1
-                instructions += words[at + 1]
-            at += 2
-        elif kind == ns.RECORD_REGISTER:
-            changes += 1
-            at += 2
-        else:
-            accesses += 1
-            at += 5 if kind == ns.RECORD_SYSTEM else 4
-    return blocks, instructions, accesses, changes
-
-
-@njit(cache=_CACHE, nogil=True)
-def _decode_blocks(words: Any, count: int, step: int, blocks: Any, retired: Any, table: Any) -> None:  # noqa: ANN401, PLR0913, PLR0917
-    steps, cores, numbers, executed = blocks
-    core_rows, rips, levels = retired
-    first, addresses = table
-    at = row = place = 0
-    while at < count:
-        word = words[at]
-        kind = word & 3
-        if kind == ns.RECORD_BLOCK:
-            done = words[at + 1]
-            if done > 0:
-                core, number = word >> 4 & 0xFFF, word >> 16
-                steps[row], cores[row], numbers[row], executed[row] = step, core, number, done
-                row += 1
-                if len(rips) > 0:
-                    level = word >> 2 & 3
-                    start = first[number]
-                    for index in range(done):
-                        core_rows[place + index] = core
-                        rips[place + index] = addresses[start + index]
-                        levels[place + index] = level
-                    place += done
-                step += done
-            at += 2
-        else:
-            at += 2 if kind == ns.RECORD_REGISTER else 5 if kind == ns.RECORD_SYSTEM else 4
-
-
-@njit(cache=_CACHE, nogil=True)
-def _decode_accesses(words: Any, count: int, step: int, rows: Any, table: Any) -> int:  # noqa: ANN401
-    """Fill the rows of accesses; return how many there are."""
-    steps, cores, rips, physicals, linears, known, sizes, values, kinds = rows
-    first, addresses, locked = table
-    at = row = 0
-    core = start = done = begin = 0
-    while at < count:
-        word = words[at]
-        kind = word & 3
-        if kind == ns.RECORD_BLOCK:
-            step += done
-            core, start, done = word >> 4 & 0xFFF, first[word >> 16], words[at + 1]
-            begin = step
-            at += 2
-        elif kind == ns.RECORD_REGISTER:
-            at += 2
-        elif kind == ns.RECORD_SYSTEM:
-            steps[row], cores[row], rips[row] = step + done, word >> 16, words[at + 4]
-            physicals[row], values[row], linears[row] = words[at + 1], words[at + 2], words[at + 3]
-            known[row] = word & ns.RECORD_PAGE_WALK == 0
-            sizes[row] = word >> 8 & 0xFF
-            is_write = WRITE if word & ns.RECORD_WRITE else 0
-            is_walk = PAGE_WALK if word & ns.RECORD_PAGE_WALK else 0
-            kinds[row] = is_write | is_walk | (DELIVERY if word & ns.RECORD_DELIVERY else 0)
-            row += 1
-            at += 5
-        else:
-            index = word >> 16
-            is_write = word & ns.RECORD_WRITE
-            # An instruction that faulted is not retired; what it wrote before stays written. A
-            # store that faulted on its second page wrote nothing.
-            if index < done or (is_write != 0 and word & ns.RECORD_CROSSING == 0):
-                steps[row], cores[row] = begin + min(index, done), core
-                rips[row] = addresses[start + index]
-                physicals[row], values[row] = words[at + 1], words[at + 2]
-                linears[row], known[row] = words[at + 3], words[at + 3] != -1
-                sizes[row] = word >> 8 & 0xFF
-                kinds[row] = (WRITE if is_write else 0) | (LOCKED if locked[start + index] else 0)
-                row += 1
-            at += 4
-    return row
-
-
-@njit(cache=_CACHE, nogil=True)
-def _decode_changes(words: Any, count: int, step: int, rows: Any) -> None:  # noqa: ANN401
-    steps, cores, registers, values = rows
-    at = row = 0
-    core = done = begin = 0
-    while at < count:
-        word = words[at]
-        kind = word & 3
-        if kind == ns.RECORD_BLOCK:
-            step += done
-            core, done = word >> 4 & 0xFFF, words[at + 1]
-            begin = step
-            at += 2
-        elif kind == ns.RECORD_REGISTER:
-            is_system = word & ns.RECORD_DELIVERY != 0
-            steps[row] = step + done if is_system else begin + min(word >> 16, done)
-            cores[row] = word >> 16 if is_system else core
-            registers[row], values[row] = word >> 8 & 0xFF, words[at + 1]
-            row += 1
-            at += 2
-        else:
-            at += 5 if kind == ns.RECORD_SYSTEM else 4
 
 
 class ExecutionLog:
@@ -243,6 +41,7 @@ class ExecutionLog:
         self.head[ns.LOG_MEMORY_END] = memory_bytes
         self.words: Signed = np.zeros(0, dtype=np.int64)
         self.on_take: Callable[[], object] | None = None
+        self._spare: list[Signed] = []
         self._wants_instructions = False
         self._on_full: Callable[[], None] | None = None
         self.logs_accesses = False
@@ -268,10 +67,9 @@ class ExecutionLog:
             wants_instructions: whether `take` gives one row per instruction.
             logs_accesses: whether compiled code logs accesses too.
         """
-        self.words = np.zeros(capacity_words, dtype=np.int64)
+        self._use(np.empty(capacity_words, dtype=np.int64))
         self.head[ns.LOG_CAPACITY] = capacity_words
-        self.head[ns.LOG_WORDS] = self.words.ctypes.data
-        self.head[ns.LOG_COUNT] = self.head[ns.LOG_OVERFLOW] = 0
+        self.head[ns.LOG_OVERFLOW] = 0
         self._on_full = on_full
         self._wants_instructions = wants_instructions
         self.logs_accesses = logs_accesses
@@ -282,6 +80,7 @@ class ExecutionLog:
         self._on_full = None
         self.logs_accesses = False
         self.words = np.zeros(0, dtype=np.int64)
+        self._spare.clear()
         self._catalog.keep_operands(None)
 
     def is_full(self) -> None:
@@ -304,7 +103,7 @@ class ExecutionLog:
         """Take instructions off the block logged last."""
         self.words[int(self.head[ns.LOG_LAST]) + 1] -= instructions
 
-    def add_access(  # noqa: PLR0913 - one parameter per column
+    def add_access(
         self, core_id: int, rip: int, linear: int, physical: int, data: bytes, flags: int
     ) -> None:
         """Log what the harness read or wrote on a core's behalf.
@@ -335,11 +134,12 @@ class ExecutionLog:
         flags = ns.RECORD_WRITE | ns.RECORD_PAGE_WALK
         self.add_access(core_id, 0, 0, physical, value.to_bytes(_QUAD_BYTES, "little"), flags)
 
-    def take(self, first_step: int) -> Executed:
-        """Return and clear what was logged.
+    def take(self, first_step: int, end_step: int) -> Recorded:
+        """Return and clear what was logged; it can be decoded in another thread.
 
         Args:
             first_step: step of the oldest instruction in the log.
+            end_step: step behind the newest.
 
         Raises:
             InternalError: a record found no room.
@@ -348,41 +148,24 @@ class ExecutionLog:
             raise InternalError("the execution log was too small for the accesses of one block")
         if self.on_take is not None:
             self.on_take()
-        words, count = self.words, int(self.head[ns.LOG_COUNT])
-        blocks, instructions, accesses, changes = _measure(words, count)
-        first, addresses, locked = self._catalog.arrays()
-        executions = Executions(
-            np.empty(blocks, dtype=np.int64),
-            np.empty(blocks, dtype=np.uint8),
-            np.empty(blocks, dtype=np.int32),
-            np.empty(blocks, dtype=np.int32),
+        result = Recorded(
+            self.words,
+            int(self.head[ns.LOG_COUNT]),
+            (first_step, end_step),
+            self._catalog.arrays(),
+            self._wants_instructions,
         )
-        size = instructions if self._wants_instructions else 0
-        columns = np.empty(size, np.uint8), np.empty(size, np.int64), np.empty(size, np.uint8)
-        rows = (executions.step, executions.core, executions.block, executions.instructions)
-        _decode_blocks(words, count, first_step, rows, columns, (first, addresses))
-        result = Executed(
-            executions,
-            Retired(first_step, *columns),
-            self._accesses(first_step, accesses, (first, addresses, locked)),
-            self._changes(first_step, changes),
-        )
-        self.head[ns.LOG_COUNT] = 0
+        self._use(self._spare.pop() if self._spare else np.empty_like(self.words))
         return result
 
-    def _accesses(self, step: int, size: int, table: Any) -> Accesses:  # noqa: ANN401
-        kinds = (np.int64, np.uint8, np.int64, np.int64, np.int64, np.bool_, np.uint8, np.int64)
-        rows = tuple(np.empty(size, kind) for kind in (*kinds, np.uint8))
-        count = int(self.head[ns.LOG_COUNT])
-        filled = _decode_accesses(self.words, count, step, rows, table) if size else 0
-        return Accesses(*(row[:filled] for row in rows))
+    def give_back(self, recorded: Recorded) -> None:
+        """Let the memory of what was decoded be used again."""
+        self._spare.append(recorded.words)
 
-    def _changes(self, step: int, size: int) -> Changes:
-        kinds = (np.int64, np.uint8, np.uint8, np.int64)
-        rows = tuple(np.empty(size, kind) for kind in kinds)
-        if size:
-            _decode_changes(self.words, int(self.head[ns.LOG_COUNT]), step, rows)
-        return Changes(*rows)
+    def _use(self, words: Signed) -> None:
+        self.words = words
+        self.head[ns.LOG_WORDS] = words.ctypes.data
+        self.head[ns.LOG_COUNT] = 0
 
 
 def _signed(value: int) -> int:

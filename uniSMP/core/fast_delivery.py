@@ -15,7 +15,8 @@ from numba import carray, njit
 from uniSMP.arch import paging
 from uniSMP.arch.flags import STATUS_FLAGS
 from uniSMP.core import context as cx
-from uniSMP.core.native import pointer
+from uniSMP.core import native_state as ns
+from uniSMP.core.native import LOG_LONGEST, pointer
 from uniSMP.core.native_cache import is_cache_writable
 from uniSMP.core.page_walk import walk
 
@@ -40,6 +41,8 @@ _CLEARED = 0x2_4100
 """TF, NT, VM; RF is 1 << 16."""
 _RF, _IF, _DF = 1 << 16, 1 << 9, 1 << 10
 _STATUS = int(STATUS_FLAGS)
+_MOST_WORDS = 64
+"""More than the records of one delivery take."""
 DECLINED = -1
 
 
@@ -61,13 +64,28 @@ def _walk(words: Any, quads: Any, linear: int, access: int) -> int:  # noqa: ANN
 
 
 @njit(cache=_CACHE)
-def enter(  # noqa: C901, PLR0911, PLR0912, PLR0915 - one straight way with many exits
+def _record(head: Any, flags: int, physical: int, value: int, linear: int, rip: int) -> None:  # noqa: ANN401
+    """Log an access of 8 bytes that the delivery makes."""
+    log = carray(pointer(np.uint64(head[ns.LOG_WORDS])), (LOG_LONGEST,), np.int64)
+    at = head[ns.LOG_COUNT]
+    log[at] = ns.RECORD_SYSTEM | ns.RECORD_DELIVERY | flags | 8 << 8
+    log[at + 1] = physical
+    log[at + 2] = value
+    log[at + 3] = linear
+    log[at + 4] = rip
+    head[ns.LOG_COUNT] = at + 5
+
+
+@njit(cache=_CACHE)
+def enter(  # noqa: C901, PLR0911, PLR0912, PLR0913, PLR0915, PLR0917 - one straight way with many exits
     words: Any,  # noqa: ANN401 - a numpy array of uint64, all of RAM
     environment: int,
     vector: int,
     flags: int,
     return_rip: int,
     error_code: int,
+    head: Any,  # noqa: ANN401
+    core_id: int,
 ) -> int:
     """Deliver an event to the core whose CPU state is at host address `environment`.
 
@@ -78,6 +96,8 @@ def enter(  # noqa: C901, PLR0911, PLR0912, PLR0915 - one straight way with many
         flags: RFLAGS to push.
         return_rip: RIP to push.
         error_code: error code to push, or -1.
+        head: of the log that takes the accesses; its LOG_WORDS is 0 where none is kept.
+        core_id: the core.
 
     Returns:
         Physical address of the lowest word of the frame, or DECLINED.
@@ -88,7 +108,7 @@ def enter(  # noqa: C901, PLR0911, PLR0912, PLR0915 - one straight way with many
     if hflags & _MODE != _KERNEL_64 or doubles[cx.A20_MASK >> 2] != _ALL_BITS:
         return DECLINED
     # The gate.
-    place = np.int64(quads[(cx.IDT >> 3) + 1]) + 16 * vector
+    place = gate_place = np.int64(quads[(cx.IDT >> 3) + 1]) + 16 * vector
     if 16 * vector + 15 > doubles[(cx.IDT >> 2) + 4]:
         return DECLINED
     if place & 7 != 0 or place & _PAGE_MASK > _LAST_GATE_IN_PAGE:
@@ -96,6 +116,7 @@ def enter(  # noqa: C901, PLR0911, PLR0912, PLR0915 - one straight way with many
     physical = _walk(words, quads, place, 0)
     if physical < 0 or (physical >> 3) + 1 >= words.size:
         return DECLINED
+    gate = physical
     low, high = np.int64(words[physical >> 3]), np.int64(words[(physical >> 3) + 1])
     if low & _GATE_CHECKED != _GATE_WANTED:
         return DECLINED
@@ -130,6 +151,14 @@ def enter(  # noqa: C901, PLR0911, PLR0912, PLR0915 - one straight way with many
         return DECLINED
     if frame <= _ROM_LAST and end >= _ROM_FIRST:
         return DECLINED
+    logs = head[ns.LOG_WORDS] != 0
+    if logs:
+        if head[ns.LOG_COUNT] + _MOST_WORDS > head[ns.LOG_CAPACITY]:
+            return DECLINED
+        rip, owner = np.int64(quads[cx.RIP >> 3]), core_id << 16
+        _record(head, owner, gate, low, gate_place, rip)
+        _record(head, owner, gate + 8, high, gate_place + 8, rip)
+        _record(head, owner, physical, descriptor, place, rip)
     at = frame >> 3
     if error_code >= 0:
         words[at] = np.uint64(error_code)
@@ -139,6 +168,11 @@ def enter(  # noqa: C901, PLR0911, PLR0912, PLR0915 - one straight way with many
     words[at + 2] = np.uint64(flags)
     words[at + 3] = np.uint64(old_rsp)
     words[at + 4] = np.uint64(doubles[2 * _SS_QUAD])
+    if logs:
+        for index in range(count):
+            pushed = np.int64(words[(frame >> 3) + index])
+            owner = ns.RECORD_WRITE | core_id << 16
+            _record(head, owner, frame + 8 * index, pushed, rsp + 8 * index, rip)
     # The handler.
     quads[cx.RSP] = np.uint64(rsp)
     doubles[2 * _CS_QUAD] = np.uint32(selector)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _SMAP = int(Cr4.SMAP)
 _USER_LEVEL = 3
 _PAGE_MASK = paging.PAGE_BYTES - 1
+_NO_LOG = np.zeros(ns.LOG_HEAD_WORDS, dtype=np.int64)
 _CANONICAL_LOW = 1 << 47
 _CANONICAL_HIGH = cx.MASK64 - _CANONICAL_LOW + 1
 
@@ -38,19 +39,25 @@ class AccessLog:
     """Where one core's accesses by the harness are logged.
 
     Attributes:
+        core_id: the core.
         log: the log of all cores.
         is_delivering: whether an event is being delivered, so that no instruction does it.
     """
 
     def __init__(self, core_id: int, log: ExecutionLog) -> None:
-        self._core_id = core_id
+        self.core_id = core_id
         self.log = log
         self.is_delivering = False
+
+    @property
+    def head(self) -> npt.NDArray[np.int64]:
+        """Head of the log for compiled code; without words while no accesses are logged."""
+        return self.log.head if self.log.logs_accesses else _NO_LOG
 
     def add(self, rip: int, linear: int, physical: int, data: bytes, direction: int) -> None:
         """Log one access within a page; `direction` is 0 or RECORD_WRITE."""
         flags = direction | (ns.RECORD_DELIVERY if self.is_delivering else 0)
-        self.log.add_access(self._core_id, rip, linear, physical, data, flags)
+        self.log.add_access(self.core_id, rip, linear, physical, data, flags)
 
 
 class GuestMemory:

@@ -26,6 +26,8 @@ _CACHE = is_cache_writable(__file__)
 _IF = 1 << 9
 _NT = 1 << 14
 _RF = np.uint32(1 << 16)
+_TF = np.uint32(1 << 8)
+_TSD = 1 << 2
 _ALL_STATE = ns.WORDS
 _TABLE_WORDS = ns.TABLE_ENTRIES * ns.ENTRY_WORDS
 NEXT_BLOCK_FLAGS = 24
@@ -85,26 +87,40 @@ def _call_start(_context: Any, function: Any, engine: Any, begin: Any) -> Any:  
 
 
 @intrinsic
-def _call_translate(
+def call_translate(
     _context: Any,  # noqa: ANN401
     function: Any,  # noqa: ANN401
     engine: Any,  # noqa: ANN401
     linear: Any,  # noqa: ANN401
+    access: Any,  # noqa: ANN401, ARG001
     result: Any,  # noqa: ANN401
 ) -> Any:  # noqa: ANN401
+    """Call uc_vmem_translate (compiled code only); `access` is one of UC_PROT_...."""
+
     def generate(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:  # noqa: ANN401
         word = ir.IntType(64)
         kind = _caller(ir.IntType(32), [word, word, ir.IntType(32), word])
         target = builder.inttoptr(args[0], kind.as_pointer())
-        access = ir.Constant(ir.IntType(32), _PROT_EXEC)
-        return builder.call(target, [args[1], args[2], access, args[3]])
+        rights = builder.trunc(args[3], ir.IntType(32))
+        return builder.call(target, [args[1], args[2], rights, args[4]])
 
-    return types.int32(function, engine, linear, result), generate
+    return types.int32(function, engine, linear, types.int64, result), generate
+
+
+@njit(cache=_CACHE, inline="always")
+def _keep_place(state: Any, value: int) -> None:  # noqa: ANN401
+    """Have the engine restore RIP before memory callbacks (0), or not (1): half of what they cost.
+
+    Where it does not, it does not at a stop either, so a stop must clear the flag first.
+    """
+    if state[ns.KEEPS_PLACE] != 0:
+        carray(pointer(np.uint64(state[ns.KEEPS_PLACE])), (1,), np.uint8)[0] = value
 
 
 @njit(cache=_CACHE, inline="always")
 def _stop(state: Any, reason: int) -> None:  # noqa: ANN401
     state[ns.REASON] = reason
+    _keep_place(state, 0)
     _call_stop(state[ns.STOP_FUNCTION], state[ns.ENGINE])
 
 
@@ -130,12 +146,12 @@ def _is_same_code(state: Any, table: Any, entry: int, address: int) -> bool:  # 
     """Return whether a linear address still maps to the page its block was decoded from."""
     result = carray(pointer(np.uint64(state[ns.SCRATCH])), (1,), np.int64)
     function, engine, where = state[ns.TRANSLATE_FUNCTION], state[ns.ENGINE], state[ns.SCRATCH]
-    if _call_translate(function, engine, address, where) != 0:
+    if call_translate(function, engine, address, _PROT_EXEC, where) != 0:
         return False
     if result[0] != table[entry + ns.ENTRY_FIRST_PAGE]:
         return False
     last = address + table[entry + ns.ENTRY_SIZE] - 1
-    if _call_translate(function, engine, last, where) != 0:
+    if call_translate(function, engine, last, _PROT_EXEC, where) != 0:
         return False
     if result[0] != table[entry + ns.ENTRY_LAST_PAGE]:
         return False
@@ -157,6 +173,7 @@ def _log_block(state: Any, block: int, hflags: int, executed: int) -> bool:  # n
     head[ns.LOG_LAST] = count
     head[ns.LOG_COUNT] = count + 2
     state[ns.LOG_INDEX] = -1
+    _keep_place(state, 1)
     return True
 
 
@@ -168,6 +185,7 @@ def on_block(_engine: Any, address: int, size: int, data: Any) -> None:  # noqa:
     if state[ns.PASS] != 0:
         state[ns.PASS] = 0
         state[ns.LOG_INDEX] = -1
+        _keep_place(state, 1)
         _begin_block(cpu)
         return
     if state[ns.STOP_NEXT] != 0:
@@ -213,6 +231,8 @@ def on_block(_engine: Any, address: int, size: int, data: Any) -> None:  # noqa:
         _stop(state, ns.STOPPED_BUDGET)
         return
     if safe == 0:
+        kind = table[entry + ns.ENTRY_FLAGS] & (ns.READS_TIME | ns.READS_TIME_AUX)
+        state[ns.SENSITIVE_KIND] = kind
         _stop(state, ns.STOPPED_SENSITIVE)
         return
     if state[ns.LOG] != 0 and not _log_block(
@@ -342,7 +362,49 @@ def on_code_page(
     return True
 
 
+@njit(cache=_CACHE, inline="always")
+def forget_block(state: Any) -> None:  # noqa: ANN401
+    """Say that no block is being executed: what the engine enters next is a fresh one."""
+    state[ns.BLOCK] = -1
+    state[ns.BLOCK_START] = state[ns.BLOCK_END] = 0
+    state[ns.CHARGED] = 0
+    state[ns.PASS] = state[ns.STOP_NEXT] = 0
+    state[ns.MMIO_KNOWN] = 0
+
+
 @njit(cache=_CACHE)
+def _read_time(state: Any) -> bool:  # noqa: ANN401
+    """Execute RDTSC or RDTSCP at RIP; False where Python must: traps, logs, or no clock."""
+    kind = state[ns.SENSITIVE_KIND]
+    if kind == 0 or state[ns.TICKS] == 0 or state[ns.LOG] != 0:
+        return False
+    words = carray(pointer(np.uint64(state[ns.ENV])), (cx.SIZE_BYTES >> 2,), np.uint32)
+    quads = carray(pointer(np.uint64(state[ns.ENV])), (cx.SIZE_BYTES >> 3,), np.int64)
+    hflags = words[cx.HFLAGS >> 2]
+    if words[cx.EFLAGS >> 2] & _TF != 0:
+        return False
+    if quads[cx.CR4 >> 3] & _TSD != 0 and hflags & np.uint32(cx.HF_CPL) != 0:
+        return False
+    time = state[ns.TIME_BASE] + state[ns.RETIRED] * state[ns.TICKS]
+    quads[cx.RAX] = time & cx.MASK32
+    quads[cx.RDX] = (time >> 32) & cx.MASK32
+    size = 2
+    if kind == ns.READS_TIME_AUX:
+        quads[cx.RCX] = quads[cx.TSC_AUX >> 3] & cx.MASK32
+        size = 3
+    rip = quads[cx.RIP >> 3] + size
+    if hflags & np.uint32(cx.HF_CS64) == 0:
+        rip &= cx.MASK32 if hflags & np.uint32(cx.HF_CS32) != 0 else 0xFFFF
+    quads[cx.RIP >> 3] = rip
+    words[cx.HFLAGS >> 2] = hflags & ~np.uint32(cx.HF_INHIBIT_IRQ)
+    words[cx.EFLAGS >> 2] &= ~_RF
+    state[ns.RETIRED] += 1
+    state[ns.REMAINING] -= 1
+    forget_block(state)
+    return True
+
+
+@njit(cache=_CACHE, nogil=True)
 def run(state: Any) -> int:  # noqa: ANN401
     """Run the core until something needs Python; return the reason (STOPPED_...)."""
     registers = carray(pointer(np.uint64(state[ns.ENV])), (32,), np.uint64)
@@ -354,10 +416,13 @@ def run(state: Any) -> int:  # noqa: ANN401
         error = _call_start(state[ns.START_FUNCTION], state[ns.ENGINE], rip)
         state[ns.ENGINE_ERROR] = error
         reason = state[ns.REASON]
-        if error != 0 or reason != ns.STOPPED_PARTIAL:
+        if error == 0 and reason == ns.STOPPED_PARTIAL:
+            next_flags[0] = state[ns.CHARGED]
+            state[ns.PASS] = 1
+        elif error != 0 or reason != ns.STOPPED_SENSITIVE or not _read_time(state):
             return int(reason)
-        next_flags[0] = state[ns.CHARGED]
-        state[ns.PASS] = 1
+        elif state[ns.REMAINING] <= 0:
+            return ns.STOPPED_BUDGET
 
 
 @njit(cache=_CACHE)

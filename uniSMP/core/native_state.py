@@ -4,7 +4,7 @@ The state is an array of 64-bit integers. Positions are plain constants, because
 takes them as literals.
 """
 
-WORDS = 296
+WORDS = 303
 """Length of the array."""
 
 REMAINING = 0
@@ -68,7 +68,25 @@ UNWIND_FUNCTION = 34
 CORE_ID = 35
 REGISTER_FUNCTION = 36
 """Host address of uc_reg_read."""
-ANSWERS = 40
+KEEPS_PLACE = 37
+"""Host address of the engine's flag that its memory callbacks need not restore RIP, or 0."""
+SENSITIVE_KIND = 38
+"""READS_TIME or READS_TIME_AUX where the last stop was at such an instruction, else 0."""
+TICKS = 39
+"""Ticks of an instruction; 0: the time is asked for in Python."""
+TIME_BASE = 40
+"""What this core's time-stamp counter would be at RETIRED = 0 (64 bits, signed)."""
+BLOCK_FUNCTION = 41
+"""Host address of the complete block callback, see `block_entry`."""
+CODE_PAGES = 42
+RAM = 43
+RAM_PAGES = 44
+"""Host addresses of a byte for each page of RAM, non-zero where it holds translated code, and of
+RAM; number of pages. CODE_PAGES is 0 where the TLB is left alone."""
+NEXT_LOOK = 45
+LOOK_INTERVAL = 46
+"""RETIRED at which the TLB is looked at next, and instructions between two looks."""
+ANSWERS = 47
 ANSWER_COUNT = 256
 """Answers to them; FXSAVE alone makes some sixty accesses, more where it is not aligned."""
 
@@ -88,7 +106,7 @@ STOPPED_LOG_FULL = 12
 
 TABLE_BITS = 15
 TABLE_ENTRIES = 1 << TABLE_BITS
-ENTRY_WORDS = 10
+ENTRY_WORDS = 11
 """Columns of the block table, direct-mapped by linear address."""
 ENTRY_ADDRESS = 0
 ENTRY_SIZE = 1
@@ -104,10 +122,15 @@ ENTRY_BLOCK = 7
 ENTRY_FIRST_PAGE = 8
 ENTRY_LAST_PAGE = 9
 """Physical addresses of the first and of the last byte."""
+ENTRY_PLAIN = 10
+"""Number of instructions where the block can only run whole and needs no other care; else 0."""
 
 ENDS_IN_PAUSE = 1
 ENDS_IN_IRET = 2
 CHANGES_MAPPING = 4
+READS_TIME = 8
+READS_TIME_AUX = 16
+"""The block is RDTSC, or RDTSCP, without prefixes."""
 
 LOG_COUNT = 0
 LOG_CAPACITY = 1
@@ -133,7 +156,8 @@ RECORD_REGISTER = 3
     block     bits 3:2 CPL, 15:4 core, 16 up block number;  instructions executed
     access    bit 2 write, bit 4 part of an access that crosses a page, 15:8 size,
               16 up index in block;  physical, value, linear (or -1)
-    system    bit 2 write, bit 3 delivery, bit 5 page walk, 15:8 size, 16 up core;  physical, value, linear, rip
+    system    bit 2 write, bit 3 delivery, bit 5 page walk, 15:8 size, 16 up core;
+              physical, value, linear, rip
     register  bit 3 not an instruction's, 15:8 register, 16 up index in block;  value
 """
 RECORD_WRITE = 4

@@ -1,4 +1,4 @@
-"""Compiled callbacks that log what instructions read, write and change; installed while tracing only.
+"""Compiled callbacks that log what instructions read, write and change, while a run is traced.
 
 Each access becomes a record in the execution log that all cores share (see `native_state`). The
 engine tells the physical address of an access. Its linear address is found among the pages of the
@@ -18,7 +18,7 @@ from numba.extending import intrinsic
 from uniSMP.arch.flags import Cr0
 from uniSMP.core import context as cx
 from uniSMP.core import native_state as ns
-from uniSMP.core.native import LOG_LONGEST, pointer
+from uniSMP.core.native import LOG_LONGEST, call_translate, pointer
 from uniSMP.core.native_cache import is_cache_writable
 from uniSMP.core.operands import NONE, OPERAND_WORDS, PRESENT
 
@@ -31,16 +31,23 @@ _TLB_MODES = 3
 _TLB_ENTRY_WORDS = 8
 _TLB_ENTRY_SHIFT = 6
 _READ, _WRITE, _CODE, _PHYSICAL = 0, 1, 2, 3
-"""Words of an entry: linear page for reads, writes and fetches (with flags below), physical page."""
+"""Words of an entry: linear page for reads, writes, fetches (flags below); physical page."""
 _UNKNOWN = np.int64(-1)
 _FLAGS_REGISTER = np.int64(-1)
 _UC_X86_REG_EFLAGS = 25
 _RSP, _RBP = 4, 5
+_PROT_READ, _PROT_WRITE = np.int64(1), np.int64(2)
 _SEGMENT_BASE = (cx.SEGMENTS >> 3) + 1
 
 
 @intrinsic
-def _call_reg_read(_context: Any, function: Any, engine: Any, number: Any, result: Any) -> Any:  # noqa: ANN401
+def _call_reg_read(  # one parameter per argument
+    _context: Any,  # noqa: ANN401
+    function: Any,  # noqa: ANN401, ARG001
+    engine: Any,  # noqa: ANN401, ARG001
+    number: Any,  # noqa: ANN401, ARG001
+    result: Any,  # noqa: ANN401, ARG001
+) -> Any:  # noqa: ANN401
     def generate(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:  # noqa: ANN401
         word = ir.IntType(64)
         kind = ir.FunctionType(ir.IntType(32), [word, ir.IntType(32), word])
@@ -61,16 +68,14 @@ def _entry_of(tables: Any, mode: int, page: int) -> Any:  # noqa: ANN401
 
 @njit(cache=_CACHE)
 def _holds(entry: Any, page: int) -> bool:  # noqa: ANN401
-    for kind in (_READ, _WRITE):
-        if entry[kind] != -1 and entry[kind] >> 12 == page:
-            return True
-    return False
+    is_read = entry[_READ] != -1 and entry[_READ] >> 12 == page
+    return bool(is_read or (entry[_WRITE] != -1 and entry[_WRITE] >> 12 == page))
 
 
 @njit(cache=_CACHE)
 def _physical_page(tables: Any, page: int) -> int:  # noqa: ANN401
     """Return the physical page behind a linear one, or -1 where no cache has it."""
-    for mode in range(_TLB_MODES):
+    for mode in (2, 1, 0):  # the kernel's, users', and the kernel's under SMAP
         entry = _entry_of(tables, mode, page)
         if _holds(entry, page):
             return int(entry[_PHYSICAL] >> 12)
@@ -124,7 +129,7 @@ def _operand(state: Any, quads: Any, number: int) -> tuple[bool, int]:  # noqa: 
 
 
 @njit(cache=_CACHE)
-def _linear(state: Any, physical: int) -> int:  # noqa: ANN401, C901, PLR0911
+def _linear(state: Any, physical: int) -> int:  # noqa: ANN401, C901
     """Return the linear address of the access to `physical` that is under way, or -1."""
     quads = carray(pointer(np.uint64(state[ns.ENV])), (cx.SIZE_BYTES >> 3,), np.uint64)
     if np.int64(quads[cx.CR0 >> 3]) & _PG == 0:
@@ -132,25 +137,29 @@ def _linear(state: Any, physical: int) -> int:  # noqa: ANN401, C901, PLR0911
     where = pointer(np.uint64(state[ns.ENV] - _TLB_BEFORE_STATE))
     tables = carray(where, (2 * _TLB_MODES,), np.int64)
     page, offset = physical >> 12, physical & _PAGE_MASK
-    candidate = _UNKNOWN
-    is_certain = False
+    # An operand that begins at this very offset goes first: two may lie in aliases of one page.
     for number in range(2):
         present, address = _operand(state, quads, number)
-        if present and not is_certain:
-            for linear in (address >> 12, (address + 63) >> 12):
-                if linear != candidate and _physical_page(tables, linear) == page:
-                    is_exact = address & _PAGE_MASK == offset
-                    if candidate == _UNKNOWN or is_exact:
-                        candidate = linear
-                        is_certain = is_exact
-    if candidate != _UNKNOWN:
-        return int(candidate << 12 | offset)
+        if not present:
+            break
+        if address & _PAGE_MASK == offset and _physical_page(tables, address >> 12) == page:
+            return int(address >> 12 << 12 | offset)
     stack = np.int64(quads[_RSP])
+    for linear in (stack >> 12, (stack - 8) >> 12):
+        if _physical_page(tables, linear) == page and abs((stack & 0xFFF) - offset) <= 8:  # noqa: PLR2004
+            return int(linear << 12 | offset)
+    for number in range(2):
+        present, address = _operand(state, quads, number)
+        if not present:
+            break
+        for linear in (address >> 12, (address + 63) >> 12):
+            if _physical_page(tables, linear) == page:
+                return int(linear << 12 | offset)
     for linear in (stack >> 12, (stack - 8) >> 12, np.int64(quads[_RBP]) >> 12):
         if _physical_page(tables, linear) == page:
             return int(linear << 12 | offset)
     found = _search(tables, page)
-    return found if found < 0 else found << 12 | offset
+    return found if found < 0 else int(found << 12 | offset)
 
 
 @njit(cache=_CACHE)
@@ -169,7 +178,7 @@ def _append(state: Any, first: int, physical: int, value: int, linear: int) -> N
 
 
 @njit(cache=_CACHE)
-def _log_access(state: Any, physical: int, size: int, value: int, direction: int) -> None:  # noqa: ANN401
+def _log_access(state: Any, physical: int, size: int, value: Any, direction: int) -> None:  # noqa: ANN401
     """Append the records of one access; accesses to devices are not the memory's."""
     head = carray(pointer(np.uint64(state[ns.LOG])), (ns.LOG_HEAD_WORDS,), np.int64)
     if physical >= head[ns.LOG_MEMORY_END]:
@@ -191,6 +200,12 @@ def _log_access(state: Any, physical: int, size: int, value: int, direction: int
         page = _physical_page(tables, next_linear >> 12)
         if page >= 0:
             next_physical = page << 12
+        else:  # the engine has not looked behind the first page yet
+            right = _PROT_WRITE if direction != 0 else _PROT_READ
+            result = carray(pointer(np.uint64(state[ns.SCRATCH])), (1,), np.int64)
+            function, engine = state[ns.TRANSLATE_FUNCTION], state[ns.ENGINE]
+            if call_translate(function, engine, next_linear, right, state[ns.SCRATCH]) == 0:
+                next_physical = result[0]
     kind = ns.RECORD_ACCESS | direction | ns.RECORD_CROSSING | state[ns.LOG_INDEX] << 16
     low = (np.int64(1) << 8 * inside) - 1
     _append(state, kind | inside << 8, physical, value & low, linear)
@@ -249,7 +264,7 @@ def on_instruction(_engine: Any, _address: int, _size: int, data: Any) -> None: 
     types.void(types.voidptr, types.int32, types.uint64, types.int32, types.int64, types.voidptr),
     cache=_CACHE,
 )
-def on_load(  # noqa: PLR0913, PLR0917 - the engine's signature
+def on_load(
     _engine: Any,  # noqa: ANN401
     _kind: int,
     address: int,
@@ -266,7 +281,7 @@ def on_load(  # noqa: PLR0913, PLR0917 - the engine's signature
     types.void(types.voidptr, types.int32, types.uint64, types.int32, types.int64, types.voidptr),
     cache=_CACHE,
 )
-def on_store(  # noqa: PLR0913, PLR0917 - the engine's signature
+def on_store(
     _engine: Any,  # noqa: ANN401
     _kind: int,
     address: int,

@@ -11,9 +11,7 @@ class CoreObserver(Protocol):
     def look_at_mode(self, core_id: int) -> None:
         """The core stopped; its operating mode may have changed."""
 
-    def exception(
-        self, core_id: int, vector: int, error_code: int | None, cr2: int | None
-    ) -> None:
+    def exception(self, core_id: int, vector: int, error_code: int | None, cr2: int | None) -> None:
         """An exception is about to be delivered; `cr2` with a page fault."""
 
     def software_interrupt(self, core_id: int, vector: int) -> None:

@@ -1,8 +1,9 @@
 """Where an instruction's memory operands lie, encoded for compiled code.
 
 The engine tells physical addresses of accesses only. The linear page behind one is found among the
-pages of the instruction's operands: compiled code computes their addresses from the registers before
-the instruction runs. Each operand is two words: how the address is formed, and the displacement.
+pages of the instruction's operands: compiled code computes their addresses from the registers
+before the instruction runs. Each operand is two words: how the address is formed, and the
+displacement.
 
     bits 7:0 base register, 15:8 index register (NONE: none), 23:16 scale, 31:24 segment register
     (NONE: base 0), 39:32 bits of the address; bit 40 set: there is such an operand

@@ -8,11 +8,15 @@ illegal vector in the LVT is an error when the interrupt happens, not when it is
 interrupt is armed by a write of the ESR, so errors in between are logged without another one.
 """
 
+from typing import TYPE_CHECKING
+
 from uniSMP.arch.apic import ErrorStatus, TriggerMode
 from uniSMP.arch.apic import LocalApicRegister as Reg
 from uniSMP.devices.interrupt_entry import FIRST_LEGAL_VECTOR, MASKED, VECTOR_MASK
 from uniSMP.devices.local_apic_state import LocalApicState
-from uniSMP.devices.observer import InterruptObserver
+
+if TYPE_CHECKING:
+    from uniSMP.devices.observer import InterruptObserver
 
 _LVT_ERROR = int(Reg.LVT_ERROR)
 _RECEIVE_ILLEGAL_VECTOR = int(ErrorStatus.RECEIVE_ILLEGAL_VECTOR)

@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from uniSMP.arch.apic import DeliveryMode
 from uniSMP.devices.io_apic import IoApic
@@ -32,7 +32,9 @@ from uniSMP.devices.messages import (
     Messages,
     PicOutput,
 )
-from uniSMP.devices.observer import InterruptObserver
+
+if TYPE_CHECKING:
+    from uniSMP.devices.observer import InterruptObserver
 
 ISA_LINES = 16
 _TIMER_IRQ, _TIMER_PIN = 0, 2

@@ -1,14 +1,18 @@
 """The machine as one core sees it: ports, device memory, MSRs, CPUID and time."""
 
+from typing import TYPE_CHECKING
+
 from uniSMP.arch.msr import Msr
 from uniSMP.core.cpuid import cpuid
 from uniSMP.devices.apic_mode import ApicMode
 from uniSMP.devices.messages import Messages
 from uniSMP.machine.board import Board
 from uniSMP.machine.coherence import CodeCoherence
-from uniSMP.machine.event_log import EventLog
 from uniSMP.machine.memory_map import MemoryMap
 from uniSMP.machine.virtual_clock import VirtualClock
+
+if TYPE_CHECKING:
+    from uniSMP.machine.event_log import EventLog
 
 _TIMER_PORTS = range(0x40, 0x44)
 _MASK64 = (1 << 64) - 1

@@ -1,7 +1,7 @@
 """Events of a traced run as columns: interrupts, exceptions, device accesses, modes, slices.
 
-Chips, cores and the run loop tell what happens; each event gets the step and the virtual time of its
-moment. The kinds and what their columns mean stand in docs/formats.md.
+Chips, cores and the run loop tell what happens; each event gets the step and the virtual time of
+its moment. The kinds and what their columns mean stand in docs/formats.md.
 """
 
 from collections.abc import Callable, Sequence
@@ -117,7 +117,11 @@ class EventLog:
 
     def _note_interrupt(self, message: InterruptMessage, core_ids: tuple[int, ...]) -> None:
         mode = _MODE_NAMES[message.delivery_mode]
-        values = {"vector": message.vector, "mode": mode, "targets": list(core_ids)}
+        values: dict[str, Any] = {
+            "vector": message.vector,
+            "mode": mode,
+            "targets": list(core_ids),
+        }
         if message.source is None:
             self.add("interrupt_raised", source=self._source or "io apic", **values)
             return
@@ -156,9 +160,7 @@ class EventLog:
             self._modes[core_id] = mode
             self.add("mode", core_id, mode=mode)
 
-    def exception(
-        self, core_id: int, vector: int, error_code: int | None, cr2: int | None
-    ) -> None:
+    def exception(self, core_id: int, vector: int, error_code: int | None, cr2: int | None) -> None:
         """Note an exception."""
         self.add("exception", core_id, vector=vector, error_code=error_code, cr2=cr2)
 

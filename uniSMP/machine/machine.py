@@ -125,6 +125,8 @@ class Machine:
         clock = VirtualClock(self._cores, config.ticks_per_instruction)
         for platform in self._platforms:
             platform.clock = clock
+        for core in self._cores:
+            core.keep_time(config.ticks_per_instruction)
         self._clock = clock
         self._loop = RunLoop(self._cores, self._platforms, self.devices, clock, self._coherence)
         self._views = tuple(CoreView(core) for core in self._cores)

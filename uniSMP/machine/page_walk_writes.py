@@ -1,8 +1,9 @@
 """What the engines' page walkers write: accessed and dirty bits, which no callback tells.
 
 A shadow of RAM follows every write that is logged. After a core ran, the pages that hold paging
-structures are compared with it; what differs is logged as a write of the page walker. At the end all
-of RAM is compared, so that nothing is missed. The step is that of the comparison, not of the walk.
+structures are compared with it; what differs is logged as a write of the page walker. At the end
+all of RAM is compared, so that nothing is missed. The step is that of the comparison, not of the
+walk.
 """
 
 from collections.abc import Sequence
@@ -17,10 +18,8 @@ from uniSMP.arch.flags import Cr0, Cr4, Efer
 from uniSMP.core import context as cx
 from uniSMP.core import native_state as ns
 from uniSMP.core.core import Core
-from uniSMP.core.execution_log import PAGE_WALK, ExecutionLog
+from uniSMP.core.execution_log import ExecutionLog
 from uniSMP.core.native_cache import is_cache_writable
-
-__all__ = ["PAGE_WALK", "PageWalkWrites"]
 
 _CACHE = is_cache_writable(__file__)
 _PAGE_WORDS = 512

@@ -20,6 +20,9 @@ the boundary after the instruction that sent them, in the order in which they we
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+import numpy.typing as npt
+
 from uniSMP.core.core import Core, Stop
 from uniSMP.devices.messages import (
     A20Gate,
@@ -36,8 +39,9 @@ from uniSMP.machine.board import NEVER, Board
 from uniSMP.machine.coherence import CodeCoherence
 from uniSMP.machine.core_platform import CorePlatform
 from uniSMP.machine.outcome import Ending, Outcome
+from uniSMP.machine.slice_batch import SliceBatch
 from uniSMP.machine.virtual_clock import VirtualClock
-from uniSMP.schedule.policy import Schedule
+from uniSMP.schedule.policy import PlannedSchedule, Schedule
 
 if TYPE_CHECKING:
     from uniSMP.machine.event_log import EventLog
@@ -86,7 +90,8 @@ class RunLoop:
         self._clock = clock
         self._coherence = coherence
         self._has_nmi = [False] * len(cores)
-        self._pauses = [0] * len(cores)
+        self._pauses: npt.NDArray[np.int64] = np.zeros(len(cores), dtype=np.int64)
+        self._batch = SliceBatch(cores, board, clock, coherence, self._pauses, _PAUSES_OF_A_SPIN)
         self._ending: Ending | None = None
         self._idle_events = 0
         self._on_console: Callable[[bytes], None] | None = None
@@ -121,7 +126,7 @@ class RunLoop:
             if is_interrupted is not None and is_interrupted():
                 self._end(Outcome.HOST_TIMEOUT, "the host stopped the run")
         if tracer is not None:
-            tracer.detach()
+            tracer.close()
             self._trace(None)
         assert self._ending is not None
         return self._ending
@@ -137,21 +142,53 @@ class RunLoop:
             self._idle()
             return
         self._idle_events = 0
+        if not self._run_batch(schedule, runnable):
+            self._run_next(schedule, runnable)
+        self._coherence.synchronize()
+
+    def _run_batch(self, schedule: Schedule, runnable: list[int]) -> bool:
+        """Run planned slices in compiled code, the last one to its end; False: none could begin.
+
+        What the chips caused in the slice before may count for the next one's PAUSE, which compiled
+        code knows nothing of; and a traced run is told of each slice.
+        """
+        if self._board.has_news or self._tracer is not None:
+            return False
+        if not isinstance(schedule, PlannedSchedule):
+            return False
+        batch = self._batch
+        if not batch.run(
+            schedule, runnable, self._has_nmi, self._limit_steps, _LONGEST_RUN_INSTRUCTIONS
+        ):
+            return False
+        if batch.open is not None:
+            core = batch.open.core
+            self._end_slice(core, self._run_slice(core, batch.open.end, batch.open.reason))
+        return True
+
+    def _run_next(self, schedule: Schedule, runnable: list[int]) -> None:
+        """Run the next slice, whatever it needs."""
         chosen = schedule.next_slice(runnable)
         if chosen.core_id not in runnable or chosen.budget_instructions < 1:
             raise ConfigError(f"schedule {schedule.name}: {chosen} is not among cores {runnable}")
         core = self._cores[chosen.core_id]
         core.yield_on_pause(enabled=self._yields(core))
         if all(self._pauses[core_id] >= _PAUSES_OF_A_SPIN for core_id in runnable):
-            self._pauses = [0] * len(self._cores)
+            self._pauses[:] = 0
         before = core.retired
         if self._events is not None:
             self._events.add("slice_begin", core.core_id, value=chosen.budget_instructions)
-        stop = self._run_slice(core, chosen.budget_instructions)
+        self._clock.switch_to(core)
+        most = self._limit_steps - self._clock.steps
+        end = core.retired + min(chosen.budget_instructions, most)
+        stop = self._run_slice(core, end)
         if self._events is not None:
             self._events.slice_ended(core.core_id, core.retired - before, stop.name)
+        self._end_slice(core, stop)
+
+    def _end_slice(self, core: Core, stop: Stop) -> None:
+        """Count the slices in a row that ended in PAUSE."""
         self._pauses[core.core_id] = self._pauses[core.core_id] + 1 if stop is Stop.PAUSE else 0
-        self._coherence.synchronize()
 
     def _yields(self, core: Core) -> bool:
         """Return whether a core that executes PAUSE lets others run."""
@@ -160,20 +197,29 @@ class RunLoop:
             self._pauses[each.core_id] < _PAUSES_OF_A_SPIN for each in (*others, core)
         ) and bool(others)
 
-    def _run_slice(self, core: Core, budget: int) -> Stop:
-        """Run one core for `budget` instructions, or until it cannot or need not go on."""
+    def _run_slice(self, core: Core, end: int, reason: int | None = None) -> Stop:
+        """Run one core until it has retired `end`, or until it cannot or need not go on.
+
+        Args:
+            core: the core.
+            end: what its `retired` is then.
+            reason: why compiled code stopped inside the slice, or None.
+        """
         clock, board = self._clock, self._board
-        clock.switch_to(core)
         platform = self._platforms[core.core_id]
-        end = min(core.retired + budget, core.retired + self._limit_steps - clock.steps)
         while self._ending is None:
-            if board.deadline_ticks <= clock.now_ticks:
-                self._advance_devices()
-            if not self._deliver(core) or core.retired >= end or not core.can_run:
-                break
-            if board.has_news:
-                core.yield_on_pause(enabled=self._yields(core))
-            stop = self._run(core, platform, end - core.retired)
+            if reason is None:
+                if board.deadline_ticks <= clock.now_ticks:
+                    self._advance_devices()
+                if not self._deliver(core) or core.retired >= end or not core.can_run:
+                    break
+                if board.has_news:
+                    core.yield_on_pause(enabled=self._yields(core))
+                stop = self._run(core, platform, end - core.retired)
+            else:
+                platform.begin_run()
+                stop = core.resume(reason)
+                reason = None
             if stop is Stop.HALT and self._events is not None:
                 self._events.add("halt", core.core_id)
             if board.mail:

@@ -14,12 +14,15 @@ import pyarrow as pa
 
 from uniSMP.core import register_watch
 from uniSMP.core.block_catalog import BlockCatalog
+from uniSMP.core.blocks import Block
 from uniSMP.core.core import Core
-from uniSMP.core.execution_log import DELIVERY, LOCKED, WRITE, Accesses, Changes, ExecutionLog
-from uniSMP.errors import ConfigError, InternalError
+from uniSMP.core.execution_log import ExecutionLog
+from uniSMP.core.log_decoding import DELIVERY, LOCKED, PAGE_WALK, WRITE, Accesses, Changes, Recorded
+from uniSMP.errors import ConfigError
+from uniSMP.machine.background_writer import BackgroundWriter
 from uniSMP.machine.board import Board
 from uniSMP.machine.event_log import EventLog
-from uniSMP.machine.page_walk_writes import PAGE_WALK, PageWalkWrites
+from uniSMP.machine.page_walk_writes import PageWalkWrites
 from uniSMP.machine.virtual_clock import VirtualClock
 from uniSMP.trace.schema import Level
 
@@ -114,12 +117,12 @@ class Tracer:
         self._cores = cores
         self._board = board
         self._clock = clock
-        self._blocks_written = 0
+        self._blocks_taken = 0
+        self._starts: npt.NDArray[np.int64] = np.zeros(0, dtype=np.int64)
+        self._writer = BackgroundWriter()
         self._step = clock.steps
         self._is_attached = False
-        self.events = EventLog(
-            clock, cores, board.local_apics, self._take_events, chosen.core_ids
-        )
+        self.events = EventLog(clock, cores, board.local_apics, self._take_events, chosen.core_ids)
         has_memory = self._level >= Level.MEMORY
         self._walks = PageWalkWrites(words, cores, log) if has_memory else None
 
@@ -181,12 +184,18 @@ class Tracer:
             self._walks.end()
         self.take_log()
         self.events.hand_on()
+        self._writer.drain()
         self._is_attached = False
         self._board.observe(None)
         for core in self._cores:
             core.observer = None
             core.unwatch()
         self._log.stop()
+
+    def close(self) -> None:
+        """Take what is left; the tracer must not be used afterwards."""
+        self.detach()
+        self._writer.close()
 
     def after_run(self, core: Core) -> None:
         """Take note of what the page walker wrote, after a core ran."""
@@ -196,30 +205,33 @@ class Tracer:
     # -- rows ----------------------------------------------------------------------------------
 
     def _take_events(self, columns: dict[str, list[Any]]) -> None:
-        self._sink.add("events", columns)
+        self._writer.submit(lambda: self._sink.add("events", columns))
 
     def take_log(self) -> None:
         """Hand on what the cores logged."""
         if self._level < Level.BLOCKS:
             return
-        taken = self._log.take(self._step)
-        self._add_blocks()
+        recorded = self._log.take(self._step, self._clock.steps)
+        self._step = self._clock.steps
+        blocks = self._catalog.blocks[self._blocks_taken :]
+        first, self._blocks_taken = self._blocks_taken, len(self._catalog.blocks)
+        self._writer.submit(lambda: self._write(recorded, first, blocks))
+
+    # -- in the writer's thread ----------------------------------------------------------------
+
+    def _write(self, recorded: Recorded, first_block: int, blocks: list[Block]) -> None:
+        taken = recorded.decode()
+        self._log.give_back(recorded)
+        self._add_blocks(first_block, blocks)
         rows = taken.executions
-        retired = int(rows.instructions.sum())
-        if self._step + retired != self._clock.steps:
-            raise InternalError(
-                f"trace: {retired} instructions logged from step {self._step}, "
-                f"but {self._clock.steps} were retired"
-            )
-        self._step += retired
-        starts = np.array([_signed(block.address) for block in self._catalog.blocks], np.int64)
-        keep = self._chosen.keeps(rows.core, starts[rows.block])
+        starts = np.array([_signed(block.address) for block in blocks], np.int64)
+        self._starts = np.concatenate([self._starts, starts])
+        keep = self._chosen.keeps(rows.core, self._starts[rows.block])
         self._sink.add("executions", _columns(rows, keep))
         if self._level >= Level.INSTRUCTIONS:
-            first = taken.retired.first_step
-            size = len(taken.retired.rip)
+            first, end = recorded.steps
             columns = {
-                "step": np.arange(first, first + size, dtype=np.int64),
+                "step": np.arange(first, end, dtype=np.int64),
                 "core": taken.retired.core,
                 "rip": taken.retired.rip,
                 "cpl": taken.retired.cpl,
@@ -275,16 +287,13 @@ class Tracer:
             columns = {name: pa.array(column).filter(keep) for name, column in columns.items()}
         self._sink.add("registers", columns)
 
-    def _add_blocks(self) -> None:
-        blocks = self._catalog.blocks[self._blocks_written :]
+    def _add_blocks(self, first: int, blocks: list[Block]) -> None:
         if not blocks:
             return
-        first = self._blocks_written
-        self._blocks_written += len(blocks)
         self._sink.add(
             "blocks",
             {
-                "block": list(range(first, self._blocks_written)),
+                "block": list(range(first, first + len(blocks))),
                 "address": [block.address for block in blocks],
                 "bits": [block.bits for block in blocks],
                 "code": [block.code for block in blocks],
@@ -299,11 +308,10 @@ def _columns(rows: Any, keep: Mask | None) -> dict[str, Any]:  # noqa: ANN401 - 
     return columns if keep is None else {name: column[keep] for name, column in columns.items()}
 
 
-def _words(codes: npt.NDArray[np.uint8], words: Sequence[str]) -> pa.Array:
+def _words(codes: npt.NDArray[np.integer[Any]], words: Sequence[str]) -> pa.Array:
     """Return a column of words by their numbers."""
     return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int8)), pa.array(list(words)))
 
 
 def _signed(value: int) -> int:
     return value if value < 1 << 63 else value - (1 << 64)
-

@@ -30,6 +30,11 @@ class VirtualClock:
             self._others += self._running.retired - core.retired
             self._running = core
 
+    def resume(self, core: Core, steps: int) -> None:
+        """Say that `core` runs, after compiled code ran several cores up to `steps`."""
+        self._running = core
+        self._others = steps - core.retired
+
     @property
     def steps(self) -> int:
         """Instructions retired by all cores."""

@@ -4,6 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+import numpy as np
+import numpy.typing as npt
+
 from uniSMP.errors import ConfigError
 
 SMALLEST_QUANTUM_INSTRUCTIONS = 1
@@ -32,6 +35,27 @@ class Schedule(Protocol):
         Args:
             runnable: ids of the cores able to run, ascending and never empty.
         """
+
+
+@runtime_checkable
+class PlannedSchedule(Schedule, Protocol):
+    """A schedule whose next slices can be asked for before they run.
+
+    `plan` then `take(n)` is the same as n times `next_slice`, as long as the same cores can run.
+    """
+
+    def plan(
+        self, runnable: Sequence[int], count: int
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Return core ids and budgets in instructions of the next slices, and change nothing.
+
+        Args:
+            runnable: ids of the cores able to run, ascending and never empty.
+            count: how many slices, at least 1.
+        """
+
+    def take(self, count: int) -> None:
+        """Advance past the first `count` slices of the last plan."""
 
 
 def check_quantum(quantum_instructions: int) -> int:

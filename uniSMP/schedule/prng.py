@@ -8,6 +8,11 @@ OOPSLA 2014, figure 17, with the constants of `java.util.SplittableRandom`'s `mi
 *Not modelled*: splitting; the increment is always the golden gamma.
 """
 
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
 from uniSMP.errors import ConfigError
 
 _MASK = (1 << 64) - 1
@@ -62,3 +67,39 @@ class SplitMix64:
         while (drawn := self.next_u64()) >= accepted:
             pass
         return drawn % limit
+
+    def peek_below(
+        self, limits: Sequence[int], rows: int
+    ) -> tuple[npt.NDArray[np.int64], Sequence[int]]:
+        """Return what `rows` times `below` for each of `limits` would give, and change nothing.
+
+        Args:
+            limits: 1 to 2**63 each.
+            rows: at least 1.
+
+        Returns:
+            Numbers, a row for each repetition, and the state after each row.
+        """
+        gamma, columns = np.uint64(_GOLDEN_GAMMA), len(limits)
+        places = np.arange(1, rows * columns + 1, dtype=np.uint64)
+        states = places * gamma + np.uint64(self.state)
+        mixed = (states ^ states >> np.uint64(30)) * np.uint64(_MIX_1)
+        mixed = (mixed ^ mixed >> np.uint64(27)) * np.uint64(_MIX_2)
+        drawn = (mixed ^ mixed >> np.uint64(31)).reshape(rows, columns)
+        last = np.array([(_MASK + 1) // limit * limit - 1 for limit in limits], dtype=np.uint64)
+        if (drawn > last).any():
+            return self._peek_slowly(limits, rows)
+        numbers = drawn % np.array(limits, dtype=np.uint64)
+        return numbers.astype(np.int64), states[columns - 1 :: columns].tolist()
+
+    def _peek_slowly(
+        self, limits: Sequence[int], rows: int
+    ) -> tuple[npt.NDArray[np.int64], Sequence[int]]:
+        """Do the same where an output is rejected, which moves all that follow."""
+        copy = SplitMix64(self.state)
+        numbers: list[list[int]] = []
+        states: list[int] = []
+        for _ in range(rows):
+            numbers.append([copy.below(limit) for limit in limits])
+            states.append(copy.state)
+        return np.array(numbers, dtype=np.int64), states

@@ -2,6 +2,9 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+import numpy.typing as npt
+
 from uniSMP.schedule.policy import Slice, check_quantum
 from uniSMP.schedule.prng import SplitMix64
 
@@ -26,9 +29,25 @@ class SeededRandom:
         self._generator = SplitMix64(seed)
         self._quantum_instructions = check_quantum(quantum)
         self.seed = seed
+        self._states: Sequence[int] = ()
 
     def next_slice(self, runnable: Sequence[int]) -> Slice:
         """Return a slice for any of `runnable`, drawing the core first and the budget second."""
         assert runnable, "a schedule is asked only when a core can run"
         core_id = runnable[self._generator.below(len(runnable))]
         return Slice(core_id, 1 + self._generator.below(self._quantum_instructions))
+
+    def plan(
+        self, runnable: Sequence[int], count: int
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Return the next slices: core ids, and budgets in instructions."""
+        assert runnable, "a schedule is asked only when a core can run"
+        limits = (len(runnable), self._quantum_instructions)
+        numbers, self._states = self._generator.peek_below(limits, count)
+        chosen = np.array(runnable, dtype=np.int64)[numbers[:, 0]]
+        return chosen, numbers[:, 1] + 1
+
+    def take(self, count: int) -> None:
+        """Advance past the first `count` slices of the last plan."""
+        if count:
+            self._generator.state = int(self._states[count - 1])

@@ -1,4 +1,4 @@
-"""Opens a trace for reading: its manifest, its tables through DuckDB, its symbols and lines."""
+"""Opens a trace for reading: manifest, tables through DuckDB, symbols and source lines."""
 
 import json
 from bisect import bisect_right
@@ -15,6 +15,7 @@ from uniSMP.trace.schema import FORMAT_VERSION, TABLES, Level
 from uniSMP.trace.text import SymbolNames
 from uniSMP.trace.writer import MANIFEST
 
+_READING = {duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN}
 _STREAM_ROWS = 1 << 18
 
 
@@ -42,8 +43,8 @@ class Trace:
         for name, table in TABLES.items():
             if not self.has(name):
                 continue
-            if self._segments(name):
-                files = ", ".join(f"'{_quoted(path)}'" for path in self._segments(name))
+            if self.segments(name):
+                files = ", ".join(f"'{_quoted(path)}'" for path in self.segments(name))
                 self._connection.execute(
                     f"CREATE VIEW {name} AS SELECT * FROM read_parquet([{files}])"  # noqa: S608 - names of ours
                 )
@@ -59,7 +60,8 @@ class Trace:
         self._connection.execute(f"CREATE TABLE {name} AS SELECT * FROM no_rows")  # noqa: S608 - a name of ours
         self._connection.unregister("no_rows")
 
-    def _segments(self, name: str) -> list[Path]:
+    def segments(self, name: str) -> list[Path]:
+        """Return the files of a table, in order."""
         return sorted((self.directory / name).glob("*.parquet"))
 
     def require(self, name: str) -> None:
@@ -70,7 +72,7 @@ class Trace:
                 f"--trace-level {TABLES[name].level.word} writes it"
             )
 
-    def sql(self, query: str, parameters: Sequence[object] = ()) -> pa.Table:
+    def sql(self, query: str, parameters: Sequence[object] | Mapping[str, object] = ()) -> pa.Table:
         """Return the result of a query over the tables.
 
         Raises:
@@ -78,7 +80,7 @@ class Trace:
             FormatError: a segment is damaged.
         """
         try:
-            result = self._connection.sql(query, params=list(parameters))
+            result = self._connection.sql(query, params=_bound(parameters))
             table = None if result is None else result.to_arrow_table()
         except (duckdb.IOException, duckdb.InvalidInputException) as error:
             raise FormatError(f"{self.directory}: {_first_line(error)}") from error
@@ -107,10 +109,37 @@ class Trace:
         finally:
             cursor.close()
 
-    def rows(self, query: str, parameters: Sequence[object] = ()) -> list[dict[str, Any]]:
+    def rows(
+        self, query: str, parameters: Sequence[object] | Mapping[str, object] = ()
+    ) -> list[dict[str, Any]]:
         """Return the result of a query as a list of dictionaries."""
         rows: list[dict[str, Any]] = self.sql(query, parameters).to_pylist()
         return rows
+
+    def query(self, text: str) -> pa.Table:
+        """Return the result of a stranger's query: it reads this trace and does nothing else.
+
+        Raises:
+            ConfigError: DuckDB refuses it, or it is more than a query.
+            FormatError: a segment is damaged.
+        """
+        try:
+            statements = self._connection.extract_statements(text)
+        except duckdb.Error as error:
+            raise ConfigError(f"SQL: {_first_line(error)}") from error
+        kinds = {statement.type for statement in statements}
+        if len(statements) != 1 or not kinds <= _READING:
+            raise ConfigError("SQL: write one SELECT (or EXPLAIN); nothing else is carried out")
+        self._lock()
+        return self.sql(text)
+
+    def _lock(self) -> None:
+        """Let queries read the segments of this trace and no other file from now on."""
+        folder = _quoted(self.directory.resolve())
+        relative = _quoted(self.directory)
+        self._connection.execute(f"SET allowed_directories = ['{folder}/', '{relative}/']")
+        self._connection.execute("SET enable_external_access = false")
+        self._connection.execute("SET lock_configuration = true")
 
     @cached_property
     def symbols(self) -> Mapping[str, int]:
@@ -168,6 +197,13 @@ def _manifest(directory: Path) -> dict[str, Any]:
     if str(manifest.get("level", "")).upper() not in Level.__members__:
         raise FormatError(f"{path} names no trace level")
     return manifest
+
+
+def _bound(
+    parameters: Sequence[object] | Mapping[str, object],
+) -> list[object] | dict[str, object]:
+    """Return parameters by place or by name, as DuckDB takes them."""
+    return dict(parameters) if isinstance(parameters, Mapping) else list(parameters)
 
 
 def _quoted(path: Path) -> str:

@@ -40,25 +40,30 @@ class Table:
         name: also of its folder.
         level: the lowest level at which it is written.
         schema: its columns.
-        packed: columns stored as differences; the others are stored in a dictionary.
-        plain: columns stored as they are.
+        packed: columns stored as differences.
+        split: columns of which the first bytes of all rows are stored, then the second, and so on.
+            The others are stored in a dictionary.
     """
 
     name: str
     level: Level
     schema: pa.Schema
     packed: tuple[str, ...] = ()
-    plain: tuple[str, ...] = ()
+    split: tuple[str, ...] = ()
 
     def encodings(self) -> dict[str, str]:
         """Return the Parquet encoding of each column that is not stored in a dictionary."""
         packed = dict.fromkeys(self.packed, "DELTA_BINARY_PACKED")
-        return packed | dict.fromkeys(self.plain, "PLAIN")
+        return packed | dict.fromkeys(self.split, "BYTE_STREAM_SPLIT")
 
     def dictionary(self) -> list[str]:
         """Return the names of the columns stored in a dictionary."""
-        others = {*self.packed, *self.plain}
+        others = {*self.packed, *self.split}
         return [name for name in self.schema.names if name not in others]
+
+
+_WORD = pa.dictionary(pa.int8(), pa.string())
+"""One of a few words."""
 
 
 def _schema(**columns: pa.DataType) -> pa.Schema:
@@ -110,16 +115,18 @@ MEMORY = Table(
         linear=pa.uint64(),
         size=pa.uint8(),
         value=pa.uint64(),
-        access=pa.string(),
-        origin=pa.string(),
+        access=_WORD,
+        origin=_WORD,
     ),
     packed=("step",),
+    split=("physical", "linear", "value"),
 )
 REGISTERS = Table(
     "registers",
     Level.REGISTERS,
-    _schema(step=pa.int64(), core=pa.uint8(), register=pa.string(), value=pa.uint64()),
+    _schema(step=pa.int64(), core=pa.uint8(), register=_WORD, value=pa.uint64()),
     packed=("step",),
+    split=("value",),
 )
 BLOCKS = Table(
     "blocks",

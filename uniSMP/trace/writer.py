@@ -1,8 +1,8 @@
 """Writes a trace: a folder with one folder per table, in it Parquet segments, and a manifest.
 
-Rows are collected until a segment is full. A segment is written under another name and then renamed,
-so what is there is whole: a run that is killed leaves a trace that ends with its last segment. When
-a segment cannot be written the trace ends there, and the run goes on.
+Rows are collected until a segment is full. A segment is written under another name and then
+renamed, so what is there is whole: a run that is killed leaves a trace that ends with its last
+segment. When a segment cannot be written the trace ends there, and the run goes on.
 """
 
 import json
@@ -21,6 +21,8 @@ from uniSMP.trace.schema import BLOCKS, FORMAT_VERSION, TABLES, Level, Table
 MANIFEST = "manifest.json"
 _SEGMENT_ROWS = 1 << 21
 _ROW_GROUP_ROWS = 1 << 18
+_STATISTICS = ["step"]
+"""Columns by whose range a reader skips row groups; each costs time."""
 Columns = Mapping[str, Any]
 
 
@@ -179,6 +181,8 @@ def _write_segment(path: Path, rows: pa.Table, table: Table) -> None:
             use_dictionary=table.dictionary(),
             column_encoding=table.encodings() or None,
             row_group_size=_ROW_GROUP_ROWS,
+            store_schema=False,
+            write_statistics=_STATISTICS,
         )
         temporary.replace(path)
     except OSError:

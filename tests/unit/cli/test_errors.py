@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from uniSMP.core import engine_build
+
 Unismp = Callable[..., Any]
 Source = Callable[[str], str]
 
@@ -89,7 +91,7 @@ def test_unsupported_engine_is_one_line_and_status_2(
     unismp: Unismp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("unicorn.__version__", "2.0.0")
-    monkeypatch.setattr("uniSMP.core.engine._checked", [])
+    engine_build.check.cache_clear()
     call = unismp("run", "hello")
     assert (call.status, call.err.count("\n")) == (2, 1)
     assert "unsupported build of Unicorn" in call.err

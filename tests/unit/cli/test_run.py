@@ -59,28 +59,6 @@ def test_timeout_ends_as_host_timeout(unismp: Unismp, source: Source) -> None:
     assert "not deterministic" in call.out
 
 
-def test_trace_has_one_line_per_step(unismp: Unismp, source: Source) -> None:
-    path = source("_start: mov ecx, 3\nagain:\n    dec ecx\n    jnz again\n" + FINISH[7:])
-    call = unismp("run", path, "--trace", "--cores", "2", "--quantum", "3")
-    lines = call.out.splitlines()
-    assert [int(line.split()[0]) for line in lines] == list(range(len(lines)))
-    assert len(lines) == 15
-    assert "FINISHED" in call.err
-
-
-def test_trace_line_has_place_symbol_and_source(unismp: Unismp, source: Source) -> None:
-    path = source("_start:\n    nop\n    xor eax, eax\n    out 0xF4, al\n")
-    lines = unismp("run", path, "--trace").out.splitlines()
-    assert lines[1].split() == [
-        "1", "0", "0000000000100001", "_start+0x1", "xor", "eax,", "eax", f"{path}:3",
-    ]  # fmt: skip
-
-
-def test_trace_with_json_goes_to_stderr(unismp: Unismp, source: Source) -> None:
-    call = unismp("run", source(FINISH), "--trace", "--json")
-    assert json.loads(call.out)["steps"] == len(call.err.splitlines()) == 2
-
-
 def test_console_input_reaches_the_guest(unismp: Unismp, source: Source, tmp_path: Path) -> None:
     (tmp_path / "input").write_bytes(b"ok")
     echo = """

@@ -426,21 +426,6 @@ def test_run_that_only_faults_is_stuck(long_mode: Lab) -> None:
     assert long_mode.run("ud2", budget=10) is Stop.STUCK
 
 
-def test_run_logs_blocks_and_hands_a_full_log_on(long_mode: Lab) -> None:
-    taken: list[int] = []
-
-    def take() -> None:
-        taken.extend(executed for _, executed in long_mode.core.blocks.take_log())
-
-    long_mode.core.blocks.start_log(2, take)
-    long_mode.run("mov ecx, 5\nagain: dec ecx\njnz again\ncpuid\nud2")
-    take()
-    assert sum(taken) == long_mode.core.retired
-    long_mode.core.blocks.stop_log()
-    long_mode.run("nop\nhlt")
-    assert long_mode.core.blocks.take_log() == []
-
-
 # -- debug exceptions ------------------------------------------------------------------------------
 
 

@@ -1,57 +1,60 @@
 """The engine: the build that is accepted, mappings, and what is kept beside the state."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 import unicorn
 from lab import CODE, DATA, WINDOW, Lab, cx
 
 from uniSMP.core import engine as engine_module
-from uniSMP.core import native
-from uniSMP.core.engine import Engine, HostRegion, check_build
+from uniSMP.core import engine_build, native
+from uniSMP.core.engine import Engine, HostRegion
 from uniSMP.errors import EngineError
 
 
 @pytest.fixture
-def unchecked(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """Forget that this build was checked."""
-    monkeypatch.setattr(engine_module, "_checked", [])
-    return monkeypatch
+def unchecked(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
+    """Forget that this build was checked, before and after."""
+    engine_build.check.cache_clear()
+    yield monkeypatch
+    engine_build.check.cache_clear()
 
 
 def test_build_that_is_pinned_is_accepted(unchecked: pytest.MonkeyPatch) -> None:
-    check_build()
-    check_build()
-    assert engine_module._checked == [True]
+    engine_build.check()
+    engine_build.check()
+    assert engine_build.check.cache_info().hits == 1
     assert unchecked is not None
 
 
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("_SUPPORTED_VERSION", "9.9.9", "version 9.9.9 is needed"),
+        ("SUPPORTED_VERSION", "9.9.9", "version 9.9.9 is needed"),
         ("_CONTEXT_BYTES", 1, "context has another size"),
-        ("_ENV_IN_CPU", 35400, "the CPU state differs at offset"),
-        ("_CPU_POINTER", 1 << 46, "not where it should be"),
+        ("ENV_IN_CPU", 35400, "the CPU state differs at offset"),
+        ("CPU_POINTER", 1 << 46, "not where it should be"),
     ],
 )
 def test_build_that_differs_is_refused(
     unchecked: pytest.MonkeyPatch, name: str, value: object, message: str
 ) -> None:
-    unchecked.setattr(engine_module, name, value)
+    unchecked.setattr(engine_build, name, value)
     with pytest.raises(EngineError, match=message) as caught:
-        check_build()
+        engine_build.check()
     assert "unsupported build of Unicorn" in str(caught.value)
 
 
 def test_build_with_another_cpu_object_is_refused(unchecked: pytest.MonkeyPatch) -> None:
     unchecked.setattr(native, "NEXT_BLOCK_FLAGS", 8)
     with pytest.raises(EngineError, match="laid out differently"):
-        check_build()
+        engine_build.check()
 
 
 def test_function_that_is_not_exported_is_refused() -> None:
     with pytest.raises(EngineError, match="no_such_function is not exported"):
-        engine_module._function("no_such_function")
+        engine_build.function("no_such_function")
 
 
 def test_device_range_that_overlaps_memory_is_refused() -> None:

@@ -36,7 +36,14 @@ IF = 0x200
 def enter(lab: Lab, vector: int = 0x80, error_code: int = -1) -> int:
     return int(
         fast_delivery.enter(
-            lab.core.memory.words, int(lab.engine.state[ns.ENV]), vector, 2, CODE, error_code
+            lab.core.memory.words,
+            int(lab.engine.state[ns.ENV]),
+            vector,
+            2,
+            CODE,
+            error_code,
+            lab.core.memory.accesses.head,
+            0,
         )
     )
 

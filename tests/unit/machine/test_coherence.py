@@ -2,7 +2,17 @@
 
 from typing import Any
 
+import pytest
+
 from uniSMP import Machine, Outcome, RoundRobin, assemble
+
+
+@pytest.fixture(autouse=True, params=["fast", "portable"])
+def scheme(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Run each test under both schemes."""
+    monkeypatch.setenv("UNISMP_COHERENCE", request.param)
+    return str(request.param)
+
 
 PATCH = """
 _start:

@@ -1,8 +1,8 @@
 """From what raised an interrupt to the handler that took it: arrows between events.
 
 An arrow begins at an IPI, at an interrupt that a chip raised, or at a timer that fired. It ends
-where the IOAPIC takes the line, a core enters the handler of that vector, or takes the INIT or start-up. Requests that became
-one end in the same handler.
+where the IOAPIC takes the line, where a core enters the handler of the vector, or takes the INIT
+or start-up. Requests that became one end in the same handler.
 """
 
 from collections import defaultdict
@@ -44,35 +44,43 @@ class Flows:
 
     def follow(self, event: Event) -> tuple[int, Sequence[int]]:
         """Return the arrow that begins at an event (0: none) and those that end there."""
+        begun, ended = 0, self._ends_of(event)
         match event.kind:
-            case "interrupt_raised" if event.targets is not None:
-                return self._begin(event), self._end_line(event)
             case "ipi_sent" | "interrupt_raised":
-                return self._begin(event), ()
+                begun = self._begin(event)
             case "timer_fired" if event.core is not None:
-                self._last += 1
-                self._timers[event.core] = self._last
-                return self._last, ()
+                begun = self._timers[event.core] = self._next()
             case "interrupt_accepted" if event.source == "apic timer":
                 self._accept_timer(event)
+        return begun, ended
+
+    def _ends_of(self, event: Event) -> Sequence[int]:
+        """Return the arrows that end at an event."""
+        match event.kind:
+            case "interrupt_raised" if event.targets is not None:
+                return self._end_line(event)
             case "interrupt_delivered":
-                return 0, self._end(event.core, _request(event))
+                return self._end(event.core, _request(event))
             case "init":
-                return 0, self._end(event.core, _INIT)
+                return self._end(event.core, _INIT)
             case "start_up":
-                return 0, self._end(event.core, _START_UP)
-        return 0, ()
+                return self._end(event.core, _START_UP)
+        return ()
+
+    def _next(self) -> int:
+        self._last += 1
+        return self._last
 
     def _begin(self, event: Event) -> int:
-        self._last += 1
+        arrow = self._next()
         if event.targets is None:  # a line rises, to the 8259A and the IOAPIC
-            self._wait(_MACHINE, _PIC, self._last)
-            self._line = event.source, self._last
-            return self._last
+            self._wait(_MACHINE, _PIC, arrow)
+            self._line = event.source, arrow
+            return arrow
         request = _BY_MODE.get(event.mode or "", event.vector)
         for core in event.targets:
-            self._wait(core, request or 0, self._last)
-        return self._last
+            self._wait(core, request or 0, arrow)
+        return arrow
 
     def _end_line(self, event: Event) -> Sequence[int]:
         """The IOAPIC took the line that rose last: its arrow ends there, not at the 8259A."""

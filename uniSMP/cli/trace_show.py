@@ -1,0 +1,153 @@
+"""`unismp trace show`: what happened, in the terminal."""
+
+import json
+import shutil
+import sys
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from uniSMP.cli.ranges import parse_cores, parse_range, parse_symbol
+from uniSMP.errors import ConfigError
+
+if TYPE_CHECKING:
+    from uniSMP.trace.reader import Trace
+    from uniSMP.trace.story import Wanted
+
+_LIMIT = 1000
+_END = (1 << 64) - 1
+_STEP_END = 1 << 62
+_SMALL_PAGE_ROWS = 2_000
+_PAGE_ROWS = 20_000
+
+
+@click.command("show")
+@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--core", "cores", default="", metavar="LIST", help="Only these cores: 0,2-3.")
+@click.option("--steps", default="", metavar="A..B", help="Only steps A to B-1; either may lack.")
+@click.option("--address", multiple=True, metavar="A..B", help="Only instructions there.")
+@click.option("--symbol", multiple=True, metavar="NAME[..NAME]", help="Only instructions there.")
+@click.option("--memory", multiple=True, metavar="A..B", help="Only instructions accessing it.")
+@click.option("--kind", "kinds", multiple=True, help="Only events of this kind; repeatable.")
+@click.option("--events", "events_only", is_flag=True, help="Only events.")
+@click.option("--follow-interrupts", "follows", is_flag=True, help="Tell each interrupt's story.")
+@click.option("--columns", "in_columns", is_flag=True, help="Cores side by side.")
+@click.option("--limit", default=_LIMIT, show_default=True, help="So many at most; 0 is all.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
+def command(  # noqa: PLR0913 - one parameter per option
+    *,
+    directory: Path,
+    cores: str,
+    steps: str,
+    address: tuple[str, ...],
+    symbol: tuple[str, ...],
+    memory: tuple[str, ...],
+    kinds: tuple[str, ...],
+    events_only: bool,
+    follows: bool,
+    in_columns: bool,
+    limit: int,
+    as_json: bool,
+) -> None:
+    """Show what happened in the trace in DIR, oldest first.
+
+    A line is: step, core, symbol, instruction, source; below it what was read (->) and written
+    (<-) and the registers that changed. Events stand between with --.
+    """
+    from uniSMP.trace.reader import Trace  # noqa: PLC0415 - heavy; `unismp --help` is fast
+    from uniSMP.trace.story import Wanted  # noqa: PLC0415
+
+    if limit < 0:
+        raise ConfigError(f"--limit {limit}: choose 0 (all) or more")
+    with Trace(directory) as trace:
+        first, end = parse_range(steps, "--steps") if steps else (0, None)
+        ranges = [_addresses(text, "--address") for text in address]
+        ranges += [parse_symbol(text, trace.symbols, "--symbol") for text in symbol]
+        wanted = Wanted(
+            first,
+            _STEP_END if end is None else end,
+            tuple(sorted(parse_cores(cores, "--core"))) if cores else (),
+            tuple(ranges),
+            tuple(_addresses(text, "--memory") for text in memory),
+            kinds,
+            events_only=events_only or bool(kinds),
+        )
+        if wanted.addresses:
+            trace.require("executions")
+        lines = (
+            _follow(trace, wanted)
+            if follows
+            else _tell(trace, wanted, limit, as_json=as_json, in_columns=in_columns)
+        )
+        _print(lines, limit)
+
+
+def _addresses(text: str, option: str) -> tuple[int, int]:
+    low, high = parse_range(text, option)
+    return low, _END if high is None else high
+
+
+def _print(groups: Iterator[list[str]], limit: int) -> None:
+    """Print groups of lines; say where the limit cut."""
+    count = 0
+    for group in groups if limit == 0 else islice(groups, limit):
+        sys.stdout.write("".join(f"{line}\n" for line in group))
+        count += 1
+    if not count:
+        click.echo("nothing in the trace is of that kind", err=True)
+    elif limit and next(groups, None) is not None:
+        click.echo(f"the first {limit:,} are shown: --limit 0 shows all", err=True)
+
+
+def _tell(
+    trace: "Trace", wanted: "Wanted", limit: int, *, as_json: bool, in_columns: bool
+) -> Iterator[list[str]]:
+    from uniSMP.trace import telling  # noqa: PLC0415 - heavy
+    from uniSMP.trace.story import Story  # noqa: PLC0415
+
+    teller = telling.Teller(trace)
+    small = 0 < limit < _SMALL_PAGE_ROWS
+    items = Story(trace, wanted).items(limit + 1 if small else _PAGE_ROWS)
+    if as_json:
+        for item in items:
+            yield [json.dumps(telling.as_json(item, trace))]
+        return
+    if not in_columns:
+        for item in items:
+            yield teller.lines(item)
+        return
+    core_ids = list(wanted.core_ids) or [core["id"] for core in trace.manifest.get("cores", [])]
+    width = shutil.get_terminal_size((120, 40)).columns
+    yield [teller.column_head(core_ids, width)]
+    for item in items:
+        if item.core is None or item.core in core_ids:
+            line = teller.column_line(item, core_ids, width)
+            if line is not None:
+                yield [line]
+
+
+def _follow(trace: "Trace", wanted: "Wanted") -> Iterator[list[str]]:
+    """Yield the lines of each interrupt's story."""
+    from uniSMP.trace.interrupt_stories import tell_interrupts  # noqa: PLC0415 - heavy
+    from uniSMP.trace.selection import Selection, select_events  # noqa: PLC0415
+
+    end = None if wanted.end_step == _STEP_END else wanted.end_step
+    selected = select_events(trace, Selection(wanted.first_step, end, wanted.core_ids))
+    for note in selected.notes:
+        click.echo(note, err=True)
+    for story in tell_interrupts(selected):
+        title = "" if story.vector is None else f"vector {story.vector:#04x}"
+        lines = [title or story.events[-1]["kind"]]
+        step, ticks = story.events[0]["step"], story.events[0]["ticks"]
+        for row in story.events:
+            core = "" if row["core"] is None else f"core {row['core']}"
+            place = "" if row["rip"] is None else trace.names.describe(row["rip"])
+            since = f"+{row['step'] - step:,}"
+            later = f"+{row['ticks'] - ticks:,} ns"
+            what = row["kind"].replace("_", " ")
+            what += f" ({row['mode']})" if row["mode"] else ""
+            lines.append(f"{row['step']:>11} {since:>9} {later:>15}  {core:<8} {what:<28} {place}")
+        yield [*lines, ""]

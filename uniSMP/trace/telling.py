@@ -1,0 +1,127 @@
+"""Items of a story as lines of text, for a terminal or a pipe."""
+
+from typing import Any
+
+from uniSMP.trace.reader import Trace
+from uniSMP.trace.story import Item
+
+Row = dict[str, Any]
+_HEX = frozenset({"address", "value", "rip", "cr2", "error_code", "vector"})
+_DECIMAL_VALUES = frozenset(
+    {"slice_begin", "slice_end", "timer_programmed", "code_invalidated", "exit", "a20"}
+)
+_LEFT_OUT = frozenset({"step", "core", "kind", "ticks"})
+_SYMBOL_WIDTH = 24
+_TEXT_WIDTH = 34
+_NARROWEST_COLUMN = 16
+
+
+class Teller:
+    """Makes lines.
+
+    Args:
+        trace: for symbols and source lines.
+    """
+
+    def __init__(self, trace: Trace) -> None:
+        self._names = trace.names
+        self._source_line = trace.source_line
+
+    def lines(self, item: Item) -> list[str]:
+        """Return an item as one line, and what it read, wrote and changed below it."""
+        core = "  -" if item.core is None else f"{item.core:>3}"
+        head = f"{item.step:>11} {core} "
+        if item.kind not in ("instruction", "execution"):
+            return [f"{head}-- {self._event(item)}".rstrip()]
+        rip = item.row["rip"]
+        name = self._names.describe(rip) or f"{rip:#x}"
+        if item.kind == "execution":
+            count = item.row["count"]
+            return [f"{head}{name:<{_SYMBOL_WIDTH}} {count} instructions  {self._source_line(rip)}"]
+        line = f"{head}{name:<{_SYMBOL_WIDTH}} {item.text:<{_TEXT_WIDTH}}"
+        first = f"{line} {self._source_line(rip)}".rstrip()
+        return [first, *(f"{'':>18}{detail}" for detail in self.details(item))]
+
+    def details(self, item: Item) -> list[str]:
+        """Return what an instruction read, wrote and changed."""
+        told = [self._access(row) for row in item.accesses]
+        if item.changes:
+            told.append(" ".join(f"{row['register']}={row['value']:#x}" for row in item.changes))
+        return told
+
+    def _access(self, row: Row) -> str:
+        place = row["physical"] if row["linear"] is None else row["linear"]
+        name = self._names.describe(place)
+        where = f"[{place:#x}{' ' + name if name else ''}]"
+        if row["linear"] is not None and row["linear"] != row["physical"]:
+            where += f" at physical {row['physical']:#x}"
+        arrow = "<-" if row["access"].endswith("write") else "->"
+        notes = ["locked"] if row["access"].startswith("locked") else []
+        notes += [row["origin"]] if row["origin"] != "instruction" else []
+        note = f" ({', '.join(notes)})" if notes else ""
+        return f"{where} {arrow} {row['value']:#0{2 * row['size'] + 2}x}{note}"
+
+    def _event(self, item: Item) -> str:
+        parts = [item.kind]
+        for name, value in item.row.items():
+            if value is None or name in _LEFT_OUT:
+                continue
+            if name == "rip":
+                symbol = self._names.describe(value)
+                parts.append(f"at {symbol or hex(value)}")
+            elif name == "detail":
+                parts.append(repr(value) if item.kind == "console" else str(value))
+            elif name == "value" and item.kind in _DECIMAL_VALUES:
+                parts.append(f"{value:,}")
+            elif name == "targets":
+                parts.append("to " + (",".join(map(str, value)) or "nobody"))
+            else:
+                text = f"{value:#x}" if name in _HEX and isinstance(value, int) else str(value)
+                parts.append(f"{name}={text}")
+        return " ".join(parts)
+
+    # -- cores side by side --------------------------------------------------------------------
+
+    def column_head(self, cores: list[int], width: int) -> str:
+        """Return the titles of the columns."""
+        column = column_width(len(cores), width)
+        return f"{'step':>11} " + "".join(f"{f'core {core}':<{column}}" for core in cores)
+
+    def column_line(self, item: Item, cores: list[int], width: int) -> str | None:
+        """Return an item as a line in the column of its core; None where no core did it."""
+        if item.core is None:
+            return None
+        column = column_width(len(cores), width)
+        if item.kind == "instruction":
+            name = self._names.describe(item.row["rip"])
+            text = f"{item.text}  {name}"
+        elif item.kind == "execution":
+            rip = item.row["rip"]
+            text = f"{self._names.describe(rip) or hex(rip)} x{item.row['count']}"
+        else:
+            text = f"-- {self._event(item)}"
+        place = cores.index(item.core)
+        room = column - 1 if place + 1 < len(cores) else max(column, width - 12 - place * column)
+        cut = text if len(text) <= room else text[: room - 1] + "…"
+        return f"{item.step:>11} {'':<{column * place}}{cut}".rstrip()
+
+
+def column_width(cores: int, width: int) -> int:
+    """Return the width of a core's column."""
+    return max(_NARROWEST_COLUMN, (width - 12) // max(1, cores))
+
+
+def as_json(item: Item, trace: Trace) -> Row:
+    """Return an item as a dictionary for JSON."""
+    row: Row = {"step": item.step, "core": item.core, "kind": item.kind}
+    row |= {key: value for key, value in item.row.items() if value is not None}
+    if item.kind == "instruction":
+        row |= {"code": item.code.hex(), "text": item.text}
+    if "rip" in item.row and item.row["rip"] is not None:
+        row |= {"symbol": trace.names.describe(item.row["rip"])}
+        row |= {"line": trace.source_line(item.row["rip"])}
+    if item.accesses:
+        row["memory"] = item.accesses
+    if item.changes:
+        row["registers"] = {each["register"]: each["value"] for each in item.changes}
+    return row
