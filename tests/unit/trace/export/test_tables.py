@@ -9,6 +9,7 @@ from uniSMP.trace.export import tables
 from uniSMP.trace.export.rows import Window
 from uniSMP.trace.reader import Trace
 from uniSMP.trace.schema import TABLES, Level
+from uniSMP.trace.writer import TraceWriter
 
 SEVEN_LINES = """\
 step,core,cpl,rip,symbol,source,code,instruction,accesses
@@ -84,6 +85,16 @@ def test_code_and_lists_are_read_back(full_ping_trace: Path) -> None:
         (int(row["block"]), bytes.fromhex(row["code"]), [int(n) for n in row["offsets"].split()])
         for row in rows
     ] == [(row["block"], row["code"], row["offsets"]) for row in blocks]
+
+
+def test_text_with_commas_quotes_and_newlines_is_read_back(tmp_path: Path) -> None:
+    detail = 'a,"b"\nc'
+    writer = TraceWriter(tmp_path / "trace", Level.EVENTS)
+    writer.begin({})
+    writer.add("events", {"step": [0], "ticks": [0], "kind": ["console"], "detail": [detail]})
+    writer.end({})
+    rows = list(csv.DictReader(io.StringIO(table_text(tmp_path / "trace", "events"), newline="")))
+    assert [row["detail"] for row in rows] == [detail]
 
 
 def test_window_holds_for_tables_with_steps(seven_trace: Path) -> None:

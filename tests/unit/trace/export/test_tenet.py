@@ -35,8 +35,8 @@ def registers_after(lines: list[str]) -> dict[str, int]:
 
 def test_first_line_has_every_register(seven_trace: Path) -> None:
     first = fields(exported(seven_trace)[0])
-    assert list(first) == [*tenet.REGISTERS, "rip"]
-    assert first["rip"] == "0x100000"
+    assert set(first) == {*tenet.REGISTERS, "rip"}
+    assert list(first.items())[-1] == ("rip", "0x100000")
 
 
 def test_lines_have_what_the_instruction_before_did(seven_trace: Path) -> None:
