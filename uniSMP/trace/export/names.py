@@ -24,11 +24,11 @@ class Names:
 
     def of_column(self, texts: pa.ChunkedArray) -> Words:
         """Return the number of each text of a column."""
-        encoded = texts.combine_chunks().dictionary_encode()
+        encoded = texts.combine_chunks().fill_null("").dictionary_encode()
         if not len(encoded):
             return np.zeros(0, dtype=np.int64)
         texts_of = encoded.dictionary.to_pylist()
-        numbers = np.array([self._number(text or "") for text in texts_of], dtype=np.int64)
+        numbers = np.array([self._number(text) for text in texts_of], dtype=np.int64)
         column: Words = numbers[np.asarray(encoded.indices)]
         return column
 

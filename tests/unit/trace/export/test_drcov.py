@@ -12,12 +12,15 @@ from uniSMP.trace.reader import Trace
 from uniSMP.trace.schema import Level
 from uniSMP.trace.writer import TraceWriter
 
+WHOLE = Window()
+
 SEVEN_FILE = (
     b"DRCOV VERSION: 2\n"
     b"DRCOV FLAVOR: drcov\n"
     b"Module Table: version 2, count 1\n"
     b"Columns: id, base, end, entry, checksum, timestamp, path\n"
-    b" 0, 0x0000000000100000, 0x0000000000101000, 0x0000000000000000, 0x00000000, 0x00000000, guest\n"
+    b" 0, 0x0000000000100000, 0x0000000000101000, 0x0000000000000000, "
+    b"0x00000000, 0x00000000, guest\n"
     b"BB Table: 4 bbs\n"
     + bytes.fromhex("00000000 0A00 0000")  # mov, call
     + bytes.fromhex("0A000000 0200 0000")  # xor
@@ -53,7 +56,7 @@ class Coverage:
         }
 
 
-def coverage(folder: Path, window: Window = Window()) -> Coverage:
+def coverage(folder: Path, window: Window = WHOLE) -> Coverage:
     with Trace(folder) as trace:
         return Coverage.of(drcov.coverage(trace, window))
 

@@ -8,6 +8,8 @@ from uniSMP.trace.export.rows import Window
 from uniSMP.trace.reader import Trace
 from uniSMP.trace.schema import Level
 
+WHOLE = Window()
+
 SEVEN_LINES = """\
 0, 0x100000, 0x9000bc, "mov esp, 0x9000"
 0, 0x100005, 0x4e8, "call 0x10000e", store, 0x00008ff8, RAM
@@ -19,7 +21,7 @@ SEVEN_LINES = """\
 """
 
 
-def exported(folder: Path, window: Window = Window()) -> str:
+def exported(folder: Path, window: Window = WHOLE) -> str:
     with Trace(folder) as trace:
         return b"".join(text for _rows, text in execlog.lines(trace, window)).decode()
 

@@ -15,10 +15,15 @@ def test_file_appears_when_it_is_whole(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_error_leaves_no_file(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError), whole_file(tmp_path / "file", force=False) as stream:
+def write_and_fail(path: Path) -> None:
+    with whole_file(path, force=False) as stream:
         stream.write(b"text")
         raise ConfigError("no more")
+
+
+def test_error_leaves_no_file(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no more"):
+        write_and_fail(tmp_path / "file")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -11,6 +11,8 @@ from uniSMP.trace.reader import Trace
 from uniSMP.trace.schema import TABLES, Level
 from uniSMP.trace.writer import TraceWriter
 
+WHOLE = Window()
+
 SEVEN_LINES = """\
 step,core,cpl,rip,symbol,source,code,instruction,accesses
 0,0,0,0x100000,_start,,bc00900000,"mov esp, 0x9000",
@@ -23,12 +25,12 @@ step,core,cpl,rip,symbol,source,code,instruction,accesses
 """
 
 
-def instruction_text(folder: Path, window: Window = Window()) -> str:
+def instruction_text(folder: Path, window: Window = WHOLE) -> str:
     with Trace(folder) as trace:
         return b"".join(text for _rows, text in tables.instruction_lines(trace, window)).decode()
 
 
-def table_text(folder: Path, name: str, window: Window = Window()) -> str:
+def table_text(folder: Path, name: str, window: Window = WHOLE) -> str:
     with Trace(folder) as trace:
         return b"".join(text for _rows, text in tables.table_lines(trace, window, name)).decode()
 
@@ -46,7 +48,9 @@ def test_several_accesses_of_an_instruction_are_separated(full_ping_trace: Path)
             "GROUP BY step HAVING count(*) > 1)"
         )
     assert len(texts) == expected[0]["n"] > 0
-    assert all(part.startswith(("read 0x", "write 0x")) for text in texts for part in text.split(";"))
+    assert all(
+        part.startswith(("read 0x", "write 0x")) for text in texts for part in text.split(";")
+    )
 
 
 @pytest.mark.parametrize("name", list(TABLES))

@@ -8,6 +8,8 @@ from uniSMP.trace.export.rows import Window
 from uniSMP.trace.reader import Trace
 from uniSMP.trace.schema import Level
 
+WHOLE = Window()
+
 AFTER_THE_FIRST = """\
 rsp=0x9000,rip=0x100005
 rsp=0x8ff8,rip=0x10000e,mw=0x8ff8:0a00100000000000
@@ -17,7 +19,7 @@ rsp=0x9000,rip=0x10000a,mr=0x8ff8:0a00100000000000
 """
 
 
-def exported(folder: Path, window: Window = Window(), core: int = 0) -> list[str]:
+def exported(folder: Path, window: Window = WHOLE, core: int = 0) -> list[str]:
     with Trace(folder) as trace:
         text = b"".join(text for _rows, text in tenet.lines(trace, window, core))
     return text.decode().splitlines()
