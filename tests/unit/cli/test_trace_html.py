@@ -36,7 +36,7 @@ def test_window_of_steps_is_a_smaller_page(unismp: Unismp, trace: str, tmp_path:
     [
         (("--steps", "5"), "write A..B"),
         (("--steps", ".."), "write A..B"),
-        (("--steps", "a..b"), "no whole numbers"),
+        (("--steps", "a..b"), "is no number"),
         (("--steps", "9..9"), "nothing lies between"),
         (("--steps", "99999999.."), "has no event"),
         (("--source", "/nowhere"), "no folder"),

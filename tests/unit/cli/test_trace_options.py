@@ -65,12 +65,12 @@ def test_address_chooses_rows(traced: Callable[..., Trace]) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--trace-symbol", "nowhere"), "has no label 'nowhere'"),
+        (("--trace-symbol", "nowhere"), "there is no label 'nowhere'"),
         (("--trace-symbol", "again.._start"), "does not lie behind"),
         (("--trace-steps", "5"), "write A..B"),
-        (("--trace-steps", "9..3"), "nothing between"),
+        (("--trace-steps", "9..3"), "nothing lies between"),
         (("--trace-steps", "a..b"), "is no number"),
-        (("--trace-address", "8..8"), "nothing lies in"),
+        (("--trace-address", "8..8"), "nothing lies between"),
         (("--trace-cores", "7"), "this machine has cores 0 to 0"),
         (("--trace-cores", "x"), "is no number"),
     ],
