@@ -2,7 +2,7 @@
 
 import json
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -16,6 +16,7 @@ from uniSMP.trace.text import SymbolNames
 from uniSMP.trace.writer import MANIFEST
 
 _READING = {duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN}
+_STREAM_ROWS = 1 << 18
 
 
 class Trace:
@@ -48,11 +49,16 @@ class Trace:
                     f"CREATE VIEW {name} AS SELECT * FROM read_parquet([{files}])"  # noqa: S608 - names of ours
                 )
             else:
-                self._connection.register(name, table.schema.empty_table())
+                self._make_empty(name, table.schema)
 
     def has(self, name: str) -> bool:
         """Return whether the trace has a table of this name, empty or not."""
         return name in TABLES and TABLES[name].level <= self.level
+
+    def _make_empty(self, name: str, schema: pa.Schema) -> None:
+        self._connection.register("no_rows", schema.empty_table())
+        self._connection.execute(f"CREATE TABLE {name} AS SELECT * FROM no_rows")  # noqa: S608 - a name of ours
+        self._connection.unregister("no_rows")
 
     def segments(self, name: str) -> list[Path]:
         """Return the files of a table, in order."""
@@ -81,6 +87,27 @@ class Trace:
         except duckdb.Error as error:
             raise ConfigError(f"SQL: {_first_line(error)}") from error
         return pa.table({}) if table is None else table
+
+    def stream(self, query: str, parameters: Sequence[object] = ()) -> Iterator[pa.RecordBatch]:
+        """Yield the result of a query batch by batch, in bounded memory.
+
+        Several streams may be open at a time. Rows come in the order of the run where the query
+        does no more than choose rows and columns of one table.
+
+        Raises:
+            ConfigError: DuckDB refuses the query.
+            FormatError: a segment is damaged.
+        """
+        cursor = self._connection.cursor()
+        try:
+            relation = cursor.sql(query, params=list(parameters))
+            yield from relation.to_arrow_reader(_STREAM_ROWS)
+        except (duckdb.IOException, duckdb.InvalidInputException, pa.ArrowInvalid) as error:
+            raise FormatError(f"{self.directory}: {_first_line(error)}") from error
+        except duckdb.Error as error:
+            raise ConfigError(f"SQL: {_first_line(error)}") from error
+        finally:
+            cursor.close()
 
     def rows(
         self, query: str, parameters: Sequence[object] | Mapping[str, object] = ()
