@@ -10,6 +10,7 @@ from rich.table import Table
 
 ROUNDS = 5
 MILLION = 1e6
+_WIDTH = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,30 @@ def median(measure: Callable[[], float]) -> float:
     return statistics.median(measure() for _ in range(ROUNDS))
 
 
+def side_by_side(
+    name: str,
+    unit: str,
+    ours: Callable[[], float],
+    peer: Callable[[], float],
+    least_ratio: float | None,
+) -> Entry:
+    """Measure both in turn; the ratio is the median of the rounds' ratios."""
+    pairs = []
+    for _ in range(ROUNDS):
+        theirs = peer()
+        pairs.append((ours(), theirs))
+    ratio = statistics.median(mine / theirs for mine, theirs in pairs)
+    return Entry(
+        name,
+        statistics.median(mine for mine, _ in pairs),
+        unit,
+        statistics.median(theirs for _, theirs in pairs),
+        ratio,
+        "" if least_ratio is None else f"ratio >= {least_ratio}",
+        None if least_ratio is None else ratio >= least_ratio,
+    )
+
+
 def cost_entry(name: str, value: float, unit: str, most: float | None = None) -> Entry:
     """Return the row of a cost, with the most it should be."""
     return Entry(
@@ -52,7 +77,8 @@ def show(entries: list[Entry]) -> None:
     """Print the table."""
     table = Table(box=None, pad_edge=False)
     for title in ("entry", "value", "unit", "peer", "ratio", "target", "met"):
-        table.add_column(title, justify="right" if title in {"value", "peer", "ratio"} else "left")
+        justify = "right" if title in {"value", "peer", "ratio"} else "left"
+        table.add_column(title, justify=justify, no_wrap=True)
     for entry in entries:
         table.add_row(
             entry.name,
@@ -63,4 +89,4 @@ def show(entries: list[Entry]) -> None:
             entry.target,
             {None: "", True: "yes", False: "NO"}[entry.met],
         )
-    Console().print(table)
+    Console(width=_WIDTH).print(table)

@@ -1,36 +1,13 @@
-"""The machine: speed of `pmm_smp`, interrupts, start, memory."""
+"""The machine: interrupts, start, memory."""
 
-import statistics
 import subprocess
 import sys
-import time
 from pathlib import Path
-from typing import Any
 
-import unicorn
-from entries import MILLION, ROUNDS, Entry, cost_entry, median, seconds
+from entries import MILLION, Entry, cost_entry, median, seconds
 
-from uniSMP import Image, Machine, Outcome, RoundRobin, assemble, assemble_file
+from uniSMP import Image, Machine, assemble, assemble_file
 from uniSMP.assembler import library
-
-_PEER_INSTRUCTIONS = 20_000_000
-
-PEER_LOOP = """
-_start:
-    mov rdi, 0x200000
-    mov ecx, 512
-fill:
-    mov [rdi + rcx * 8 - 8], rcx
-    dec ecx
-    jnz fill
-    mov ecx, 512
-check:
-    cmp [rdi + rcx * 8 - 8], rcx
-    jne _start
-    dec ecx
-    jnz check
-    jmp _start
-"""
 
 INTERRUPT_GUEST = """
 .set VECTOR, 0x40
@@ -115,52 +92,6 @@ idt:
 """
 
 
-def peer_speed(quantum: int) -> float:
-    """Return instructions a second of one raw engine that stops every `quantum` instructions."""
-    engine: Any = unicorn.Uc(unicorn.UC_ARCH_X86, unicorn.UC_MODE_64)
-    image = assemble(PEER_LOOP)
-    engine.mem_map(0x10_0000, 0x20_0000)
-    engine.mem_write(image.origin, image.data)
-    slices = _PEER_INSTRUCTIONS // quantum
-
-    def run() -> None:
-        address = image.origin
-        for _ in range(slices):
-            engine.emu_start(address, 0, count=quantum)
-            address = engine.reg_read(unicorn.x86_const.UC_X86_REG_RIP)
-
-    return slices * quantum / seconds(run)
-
-
-def product_speed(image: Image, quantum: int) -> float:
-    """Return instructions a second of `pmm_smp` on 4 cores."""
-    with Machine(cores=4) as machine:
-        machine.load(image)
-        start = time.perf_counter()
-        result = machine.run(RoundRobin(quantum))
-        taken = time.perf_counter() - start
-    assert result.outcome is Outcome.FINISHED
-    return result.steps / taken
-
-
-def speed_entry(image: Image, quantum: int, least_ratio: float | None) -> Entry:
-    """Measure both in turn."""
-    ours, peers = [], []
-    for _ in range(ROUNDS):
-        peers.append(peer_speed(quantum))
-        ours.append(product_speed(image, quantum))
-    ratio = statistics.median(mine / peer for mine, peer in zip(ours, peers, strict=True))
-    return Entry(
-        f"pmm_smp quantum {quantum:,}",
-        statistics.median(ours) / MILLION,
-        "M instructions/s",
-        statistics.median(peers) / MILLION,
-        ratio,
-        "" if least_ratio is None else f"ratio >= {least_ratio}",
-        None if least_ratio is None else ratio >= least_ratio,
-    )
-
-
 def guest_cost(source: str, cores: int, count: int) -> float:
     """Return microseconds per repetition of a guest's loop, the same without it taken off."""
     taken = []
@@ -233,15 +164,12 @@ def print_peak(cores: int) -> None:
 def measure() -> list[Entry]:
     """Measure everything."""
     image = assemble_file(library.program_path("pmm_smp"))
-    product_speed(image, 10_000)  # compiled code is loaded, caches are warm
     software = interrupt_guest("int VECTOR")
     to_self = interrupt_guest(
         "mov ecx, 0x830\n xor edx, edx\n mov eax, VECTOR\n wrmsr",
         "mov ecx, 0x80B\n xor eax, eax\n xor edx, edx\n wrmsr",
     )
     return [
-        speed_entry(image, 10_000, 0.5),
-        speed_entry(image, 1_000, None),
         cost_entry("interrupt delivery", median(lambda: delivery_cost(20_000)), "us", 10),
         cost_entry("software interrupt", median(lambda: guest_cost(software, 1, 20_000)), "us"),
         cost_entry("IPI", median(lambda: guest_cost(to_self, 1, 5_000)), "us"),

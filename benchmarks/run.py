@@ -6,11 +6,12 @@ from dataclasses import asdict
 from pathlib import Path
 
 import machine
+import speed
 import tracing
 from entries import show
 
 OUTPUT = Path("build/bench.json")
-_PARTS = {"machine": machine.measure, "tracing": tracing.measure}
+_PARTS = {"speed": speed.measure, "machine": machine.measure, "tracing": tracing.measure}
 
 
 def main() -> None:
