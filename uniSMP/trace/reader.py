@@ -40,20 +40,26 @@ class Trace:
         self.manifest = _manifest(directory)
         self.level = Level[str(self.manifest["level"]).upper()]
         self._connection = duckdb.connect(":memory:")
+        self._is_locked = False
         for name, table in TABLES.items():
             if not self.has(name):
                 continue
             if self.segments(name):
-                files = ", ".join(f"'{_quoted(path)}'" for path in self.segments(name))
-                self._connection.execute(
-                    f"CREATE VIEW {name} AS SELECT * FROM read_parquet([{files}])"  # noqa: S608 - names of ours
-                )
+                self._make_view(name)
             else:
                 self._make_empty(name, table.schema)
 
     def has(self, name: str) -> bool:
         """Return whether the trace has a table of this name, empty or not."""
         return name in TABLES and TABLES[name].level <= self.level
+
+    def _make_view(self, name: str) -> None:
+        files = ", ".join(f"'{_quoted(path)}'" for path in self.segments(name))
+        view = f"CREATE VIEW {name} AS SELECT * FROM read_parquet([{files}])"  # noqa: S608 - names of ours
+        try:
+            self._connection.execute(view)
+        except duckdb.Error as error:
+            raise FormatError(f"{self.directory}: {_first_line(error)}") from error
 
     def _make_empty(self, name: str, schema: pa.Schema) -> None:
         self._connection.register("no_rows", schema.empty_table())
@@ -130,7 +136,8 @@ class Trace:
         kinds = {statement.type for statement in statements}
         if len(statements) != 1 or not kinds <= _READING:
             raise ConfigError("SQL: write one SELECT (or EXPLAIN); nothing else is carried out")
-        self._lock()
+        if not self._is_locked:
+            self._lock()
         return self.sql(text)
 
     def _lock(self) -> None:
@@ -140,6 +147,7 @@ class Trace:
         self._connection.execute(f"SET allowed_directories = ['{folder}/', '{relative}/']")
         self._connection.execute("SET enable_external_access = false")
         self._connection.execute("SET lock_configuration = true")
+        self._is_locked = True
 
     @cached_property
     def symbols(self) -> Mapping[str, int]:

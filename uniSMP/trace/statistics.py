@@ -101,16 +101,18 @@ _INTERRUPTS_OFF = """
 _LOCKS = """
     WITH locked AS (
         SELECT physical, core, rip, value,
-            lag(core) OVER w AS core_before, lag(value) OVER w AS value_before,
-            access = 'locked write' AS is_write
+            lag(value) OVER w AS value_before, step, access = 'locked write' AS is_write
         FROM memory WHERE access IN ('locked read', 'locked write')
         WINDOW w AS (PARTITION BY physical ORDER BY step, access)
+    ), owned AS (
+        SELECT *, lag(core) OVER (PARTITION BY physical ORDER BY step) AS core_before
+        FROM locked WHERE is_write
     )
     SELECT physical, count(*) AS locked, count(DISTINCT core) AS cores,
         count(*) FILTER (core_before <> core) AS handovers,
         count(*) FILTER (value = value_before) AS unchanged,
         count(DISTINCT rip) AS places
-    FROM locked WHERE is_write GROUP BY physical
+    FROM owned GROUP BY physical
     ORDER BY handovers DESC, locked DESC, physical LIMIT $top
 """
 _SHARING = """

@@ -1,0 +1,125 @@
+"""`unismp trace show`, `stats`, `sql` and `diff`."""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "trace"))
+from reading import write
+
+Unismp = Callable[..., Any]
+
+
+@pytest.fixture
+def trace(tmp_path: Path) -> str:
+    """Write a trace; return its folder."""
+    write(tmp_path / "t")
+    return str(tmp_path / "t")
+
+
+def test_show_tells_a_window(unismp: Unismp, trace: str) -> None:
+    call = unismp("trace", "show", trace, "--steps", "0..3")
+    assert (call.status, call.err) == (0, "")
+    assert "mov ebx, 0x2000" in call.out
+    assert "[0x2000] <- 0x00000001 (locked)" in call.out
+
+
+def test_show_says_where_it_cut(unismp: Unismp, trace: str) -> None:
+    call = unismp("trace", "show", trace, "--limit", "2")
+    assert "the first 2 are shown: --limit 0 shows all" in call.err
+    everything = unismp("trace", "show", trace, "--limit", "0")
+    assert everything.err == ""
+
+
+def test_show_json_is_one_object_per_line(unismp: Unismp, trace: str) -> None:
+    call = unismp("trace", "show", trace, "--json", "--core", "1", "--steps", "..40")
+    rows = [json.loads(line) for line in call.out.splitlines()]
+    assert {row["core"] for row in rows} == {1}
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        (("--symbol", "again"), "lock inc"),
+        (("--memory", "0x2040..0x2050"), "<-"),
+        (("--kind", "exit"), "-- exit"),
+        (("--events",), "-- slice_begin"),
+        (("--columns",), "core 1"),
+        (("--follow-interrupts",), ""),
+    ],
+)
+def test_show_takes_each_option(
+    unismp: Unismp, trace: str, options: tuple[str, ...], text: str
+) -> None:
+    call = unismp("trace", "show", trace, *options)
+    assert call.status == 0
+    assert text in call.out
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--steps", "3"), "write A..B"),
+        (("--symbol", "nowhere"), "there is no label"),
+        (("--core", "x"), "is no number"),
+        (("--limit", "-1"), "choose 0"),
+    ],
+)
+def test_show_refuses_what_it_cannot_do(
+    unismp: Unismp, trace: str, options: tuple[str, ...], message: str
+) -> None:
+    call = unismp("trace", "show", trace, *options)
+    assert (call.status, message in call.err, len(call.err.splitlines())) == (2, True, 1)
+
+
+def test_stats_prints_tables_and_json(unismp: Unismp, trace: str) -> None:
+    call = unismp("trace", "stats", trace)
+    assert "Hot functions" in call.out
+    assert "Cache lines" in call.out
+    found = json.loads(unismp("trace", "stats", trace, "--json").out)
+    assert found["sections"]["locks"][0]["locked"] == 20
+    assert found["missing"] == {}
+
+
+def test_sql_prints_in_three_forms(unismp: Unismp, trace: str) -> None:
+    query = "SELECT core, count(*) AS n FROM instructions GROUP BY core ORDER BY core"
+    assert unismp("trace", "sql", trace, query).out.splitlines()[0].split() == ["core", "n"]
+    assert unismp("trace", "sql", trace, query, "--csv").out.splitlines()[0] == "core,n"
+    rows = unismp("trace", "sql", trace, query, "--json").out.splitlines()
+    assert [json.loads(row)["core"] for row in rows] == [0, 1]
+
+
+def test_sql_shows_addresses_in_hexadecimal(unismp: Unismp, trace: str) -> None:
+    query = "SELECT rip FROM instructions LIMIT 1"
+    assert unismp("trace", "sql", trace, query, "--csv", "--hex").out == "rip\n0x100000\n"
+
+
+@pytest.mark.parametrize("query", ["", "SELEC", "DROP VIEW events", "SELECT 1; SELECT 2"])
+def test_sql_refuses_in_one_line(unismp: Unismp, trace: str, query: str) -> None:
+    call = unismp("trace", "sql", trace, query)
+    assert (call.status, len(call.err.splitlines())) == (2, 1)
+
+
+def test_diff_of_the_same_is_0_and_of_others_1(unismp: Unismp, trace: str, tmp_path: Path) -> None:
+    assert unismp("trace", "diff", trace, trace).status == 0
+    write(tmp_path / "other", quantum=9)
+    call = unismp("trace", "diff", trace, str(tmp_path / "other"))
+    assert call.status == 1
+    assert "configuration.quantum: 7 and 9" in call.out
+    assert "the same up to step 7" in call.out
+
+
+@pytest.mark.parametrize("name", ["show", "stats", "sql", "diff", "export", "html"])
+def test_folder_without_a_trace_is_one_line(unismp: Unismp, tmp_path: Path, name: str) -> None:
+    rest = {
+        "sql": ("SELECT 1",),
+        "diff": (str(tmp_path),),
+        "export": ("--format", "csv", "-o", str(tmp_path / "x")),
+        "html": ("-o", str(tmp_path / "x")),
+    }
+    call = unismp("trace", name, str(tmp_path), *rest.get(name, ()))
+    assert (call.status, len(call.err.splitlines())) == (2, 1)
