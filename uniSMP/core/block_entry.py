@@ -17,7 +17,7 @@ from uniSMP.core import native_state as ns
 _WORD = ir.IntType(64)
 _DOUBLE = ir.IntType(32)
 _RF = 1 << 16
-_UNUSUAL = (ns.PASS, ns.STOP_NEXT, ns.WATCH_INTERRUPTS, ns.LOG)
+_UNUSUAL = (ns.PASS, ns.STOP_NEXT, ns.WATCH_INTERRUPTS, ns.KEEPS_PLACE)
 """Words that are zero in the common case."""
 
 
@@ -50,9 +50,12 @@ class _Function:
     def _word(self, number: int) -> Any:  # noqa: ANN401
         return self._load(self._state, number * 8)
 
-    def _store(self, number: int, value: Any) -> None:  # noqa: ANN401
-        place = self._build.add(self._state, ir.Constant(_WORD, number * 8))
+    def _write(self, base: Any, offset: int, value: Any) -> None:  # noqa: ANN401
+        place = self._build.add(base, ir.Constant(_WORD, offset))
         self._build.store(value, self._build.inttoptr(place, _WORD.as_pointer()))
+
+    def _store(self, number: int, value: Any) -> None:  # noqa: ANN401
+        self._write(self._state, number * 8, value)
 
     def _require(self, condition: Any) -> None:  # noqa: ANN401
         """Go on where a condition holds, and call the complete callback where it does not."""
@@ -87,12 +90,42 @@ class _Function:
         self._require(build.icmp_signed("==", resume, ir.Constant(_DOUBLE, 0)))
         return entry
 
+    def _log(self, block: Any, executed: Any) -> None:  # noqa: ANN401
+        """Append a block record where the log is on, as `native.on_block` does."""
+        build = self._build
+        head = self._word(ns.LOG)
+        logged = self._function.append_basic_block()
+        onward = self._function.append_basic_block()
+        is_off = build.icmp_signed("==", head, ir.Constant(_WORD, 0))
+        build.cbranch(is_off, onward, logged)
+        build.position_at_end(logged)
+        count = self._load(head, ns.LOG_COUNT * 8)
+        needed = build.add(count, ir.Constant(_WORD, ns.LOG_RESERVE))
+        capacity = self._load(head, ns.LOG_CAPACITY * 8)
+        self._require(build.icmp_signed("<=", needed, capacity))
+        hflags = self._load(self._word(ns.ENV), cx.HFLAGS, _DOUBLE)
+        level = build.and_(build.zext(hflags, _WORD), ir.Constant(_WORD, cx.HF_CPL))
+        record = ir.Constant(_WORD, ns.RECORD_BLOCK)
+        for value, shift in ((level, 2), (self._word(ns.CORE_ID), 4), (block, 16)):
+            record = build.or_(record, build.shl(value, ir.Constant(_WORD, shift)))
+        place = build.add(
+            self._load(head, ns.LOG_WORDS * 8), build.shl(count, ir.Constant(_WORD, 3))
+        )
+        self._write(place, 0, record)
+        self._write(place, 8, executed)
+        self._write(head, ns.LOG_LAST * 8, count)
+        self._write(head, ns.LOG_COUNT * 8, build.add(count, ir.Constant(_WORD, 2)))
+        self._store(ns.LOG_INDEX, ir.Constant(_WORD, -1))
+        build.branch(onward)
+        build.position_at_end(onward)
+
     def _charge(self, entry: Any, address: Any, size: Any) -> None:  # noqa: ANN401
         build = self._build
         plain = self._load(entry, ns.ENTRY_PLAIN * 8)
         remaining = self._word(ns.REMAINING)
         self._require(build.icmp_signed(">", plain, ir.Constant(_WORD, 0)))
         self._require(build.icmp_signed(">=", remaining, plain))
+        self._log(self._load(entry, ns.ENTRY_BLOCK * 8), plain)
         self._store(ns.BLOCK, self._load(entry, ns.ENTRY_BLOCK * 8))
         self._store(ns.BLOCK_START, address)
         self._store(ns.BLOCK_END, build.add(address, size))

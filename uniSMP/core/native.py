@@ -14,13 +14,12 @@ instructions run as a block of their own, whose length is poked into the engine'
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
 from numba import carray, cfunc, njit, types
-from numba.extending import intrinsic
 
 from uniSMP.core import context as cx
 from uniSMP.core import native_state as ns
 from uniSMP.core.native_cache import is_cache_writable
+from uniSMP.core.native_calls import call_start, call_stop, call_translate, call_unwind, pointer
 
 _CACHE = is_cache_writable(__file__)
 _IF = 1 << 9
@@ -39,74 +38,6 @@ LOG_LONGEST = 1 << 40
 """Compiled code sees the log as an array of this many words; its head says how many there are."""
 
 
-@intrinsic
-def pointer(_context: Any, address: Any) -> Any:  # noqa: ANN401 - numba's own types
-    """Return a host address as a pointer that `carray` takes (compiled code only)."""
-
-    def generate(context: Any, builder: Any, _signature: Any, args: Any) -> Any:  # noqa: ANN401
-        return builder.inttoptr(args[0], context.get_value_type(types.voidptr))
-
-    return types.voidptr(address), generate
-
-
-def _caller(result: Any, arguments: list[Any]) -> Any:  # noqa: ANN401 - numba's own types
-    """Return an LLVM function type made of integers."""
-    return ir.FunctionType(result, arguments)
-
-
-@intrinsic
-def _call_stop(_context: Any, function: Any, engine: Any) -> Any:  # noqa: ANN401
-    def generate(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:  # noqa: ANN401
-        kind = _caller(ir.IntType(32), [ir.IntType(64)])
-        return builder.call(builder.inttoptr(args[0], kind.as_pointer()), [args[1]])
-
-    return types.int32(function, engine), generate
-
-
-@intrinsic
-def _call_unwind(_context: Any, function: Any, cpu: Any, place: Any) -> Any:  # noqa: ANN401
-    def generate(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:  # noqa: ANN401
-        word = ir.IntType(64)
-        kind = _caller(ir.VoidType(), [word, word])
-        builder.call(builder.inttoptr(args[0], kind.as_pointer()), [args[1], args[2]])
-        return ir.Constant(ir.IntType(32), 0)
-
-    return types.int32(function, cpu, place), generate
-
-
-@intrinsic
-def _call_start(_context: Any, function: Any, engine: Any, begin: Any) -> Any:  # noqa: ANN401
-    def generate(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:  # noqa: ANN401
-        word = ir.IntType(64)
-        kind = _caller(ir.IntType(32), [word] * 5)
-        target = builder.inttoptr(args[0], kind.as_pointer())
-        zero = ir.Constant(word, 0)
-        return builder.call(target, [args[1], args[2], zero, zero, zero])
-
-    return types.int32(function, engine, begin), generate
-
-
-@intrinsic
-def call_translate(
-    _context: Any,  # noqa: ANN401
-    function: Any,  # noqa: ANN401
-    engine: Any,  # noqa: ANN401
-    linear: Any,  # noqa: ANN401
-    access: Any,  # noqa: ANN401, ARG001
-    result: Any,  # noqa: ANN401
-) -> Any:  # noqa: ANN401
-    """Call uc_vmem_translate (compiled code only); `access` is one of UC_PROT_...."""
-
-    def generate(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:  # noqa: ANN401
-        word = ir.IntType(64)
-        kind = _caller(ir.IntType(32), [word, word, ir.IntType(32), word])
-        target = builder.inttoptr(args[0], kind.as_pointer())
-        rights = builder.trunc(args[3], ir.IntType(32))
-        return builder.call(target, [args[1], args[2], rights, args[4]])
-
-    return types.int32(function, engine, linear, types.int64, result), generate
-
-
 @njit(cache=_CACHE)
 def _keep_place(state: Any, value: int) -> None:  # noqa: ANN401
     """Have the engine restore RIP before memory callbacks (0), or not (1): half of what they cost.
@@ -121,7 +52,7 @@ def _keep_place(state: Any, value: int) -> None:  # noqa: ANN401
 def _stop(state: Any, reason: int) -> None:  # noqa: ANN401
     state[ns.REASON] = reason
     _keep_place(state, 0)
-    _call_stop(state[ns.STOP_FUNCTION], state[ns.ENGINE])
+    call_stop(state[ns.STOP_FUNCTION], state[ns.ENGINE])
 
 
 @njit(cache=_CACHE)
@@ -317,7 +248,7 @@ def _device_access(state: Any, address: int, size: int, value: int, is_write: in
     _stop(state, ns.STOPPED_MMIO)
     place = carray(pointer(np.uint64(state[ns.CPU] + _ACCESS_PLACE)), (1,), np.int64)[0]
     if place != 0:
-        _call_unwind(state[ns.UNWIND_FUNCTION], state[ns.CPU], place)  # does not return
+        call_unwind(state[ns.UNWIND_FUNCTION], state[ns.CPU], place)  # does not return
     return 0
 
 
@@ -417,7 +348,7 @@ def run(state: Any) -> int:  # noqa: ANN401
         state[ns.REASON] = ns.STOPPED_HALT
         state[ns.MMIO_SEEN] = 0
         rip = np.int64(registers[cx.RIP >> 3])
-        error = _call_start(state[ns.START_FUNCTION], state[ns.ENGINE], rip)
+        error = call_start(state[ns.START_FUNCTION], state[ns.ENGINE], rip)
         state[ns.ENGINE_ERROR] = error
         reason = state[ns.REASON]
         if error == 0 and reason == ns.STOPPED_PARTIAL:
@@ -440,6 +371,6 @@ def run_one(state: Any) -> int:  # noqa: ANN401
     state[ns.STOP_NEXT] = ns.STOPPED_STEP
     next_flags[0] = 1
     rip = np.int64(registers[cx.RIP >> 3])
-    state[ns.ENGINE_ERROR] = _call_start(state[ns.START_FUNCTION], state[ns.ENGINE], rip)
+    state[ns.ENGINE_ERROR] = call_start(state[ns.START_FUNCTION], state[ns.ENGINE], rip)
     state[ns.STOP_NEXT] = 0
     return int(state[ns.REASON])

@@ -16,6 +16,7 @@ from uniSMP.core import native, native_tlb
 from uniSMP.core import native_state as ns
 from uniSMP.core.code_pages import first_changed_page
 from uniSMP.core.native_cache import is_cache_writable
+from uniSMP.core.native_calls import pointer
 
 _CACHE = is_cache_writable(__file__)
 _IF = 1 << 9
@@ -53,7 +54,7 @@ execute instructions, whether an interrupt waits for it, and its time-stamp coun
 
 @njit(cache=_CACHE)
 def _accepts_interrupts(state: Any) -> bool:  # noqa: ANN401
-    words = carray(native.pointer(np.uint64(state[ns.ENV])), (64,), np.uint32)
+    words = carray(pointer(np.uint64(state[ns.ENV])), (64,), np.uint32)
     shadow = words[cx.HFLAGS >> 2] & np.uint32(cx.HF_INHIBIT_IRQ)
     return bool(words[cx.EFLAGS >> 2] & np.uint32(_IF) != 0 and shadow == 0)
 
@@ -109,7 +110,7 @@ def run_plan(  # noqa: PLR0913, PLR0917 - arrays
     while index < len(chosen):
         steps = words[STEPS]
         core = chosen[index]
-        state = carray(native.pointer(np.uint64(cores[core, CORE_STATE])), (ns.WORDS,), np.int64)
+        state = carray(pointer(np.uint64(cores[core, CORE_STATE])), (ns.WORDS,), np.int64)
         is_watched = cores[core, CORE_IS_WATCHED]
         if (
             steps >= words[LIMIT]

@@ -18,8 +18,9 @@ from numba.extending import intrinsic
 from uniSMP.arch.flags import Cr0
 from uniSMP.core import context as cx
 from uniSMP.core import native_state as ns
-from uniSMP.core.native import LOG_LONGEST, call_translate, pointer
+from uniSMP.core.native import LOG_LONGEST
 from uniSMP.core.native_cache import is_cache_writable
+from uniSMP.core.native_calls import call_translate, pointer
 from uniSMP.core.operands import NONE, OPERAND_WORDS, PRESENT
 
 _CACHE = is_cache_writable(__file__)

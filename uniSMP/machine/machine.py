@@ -211,7 +211,8 @@ class Machine:
             schedule: who runs next, for how long; round robin with 10,000 instructions by default.
             max_instructions: most instructions that this call retires on all cores together.
             on_console: is given the guest's output as it appears.
-            is_interrupted: asked after each slice; True ends the run as HOST_TIMEOUT.
+            is_interrupted: asked at least every million instructions or so; True ends the run as
+                HOST_TIMEOUT.
             trace: takes the rows of a trace of this call, a `TraceWriter` for one on disk.
             trace_filter: what of it is kept; everything by default.
 

@@ -95,6 +95,7 @@ class RunLoop:
         self._ending: Ending | None = None
         self._idle_events = 0
         self._on_console: Callable[[bytes], None] | None = None
+        self._is_interrupted: Callable[[], bool] | None = None
         self._tracer: Tracer | None = None
         self._events: EventLog | None = None
         self._limit_steps = 0
@@ -116,6 +117,7 @@ class RunLoop:
         self._trace(tracer)
         self._ending = None
         self._on_console = on_console
+        self._is_interrupted = is_interrupted
         self._idle_events = 0
         start = self._clock.steps
         self._limit_steps = 1 << 62 if max_instructions is None else start + max_instructions
@@ -123,13 +125,17 @@ class RunLoop:
         self._look_at_mail()
         while self._ending is None:
             self._step(schedule)
-            if is_interrupted is not None and is_interrupted():
-                self._end(Outcome.HOST_TIMEOUT, "the host stopped the run")
+            self._ask_host()
         if tracer is not None:
             tracer.close()
             self._trace(None)
         assert self._ending is not None
         return self._ending
+
+    def _ask_host(self) -> None:
+        """End the run where the host wants it to stop."""
+        if self._ending is None and self._is_interrupted is not None and self._is_interrupted():
+            self._end(Outcome.HOST_TIMEOUT, "the host stopped the run")
 
     # -- one slice ---------------------------------------------------------------------------
 
@@ -156,10 +162,8 @@ class RunLoop:
             return False
         if not isinstance(schedule, PlannedSchedule):
             return False
-        batch = self._batch
-        if not batch.run(
-            schedule, runnable, self._has_nmi, self._limit_steps, _LONGEST_RUN_INSTRUCTIONS
-        ):
+        batch, most = self._batch, _LONGEST_RUN_INSTRUCTIONS
+        if not batch.run(schedule, runnable, self._has_nmi, self._limit_steps, most):
             return False
         if batch.open is not None:
             core = batch.open.core
@@ -226,6 +230,8 @@ class RunLoop:
                 self._look_at_mail()
             if stop in _ENDS_OF_SLICE or self._is_dead(core, stop):
                 return stop
+            if stop is Stop.BUDGET and core.retired < end:
+                self._ask_host()  # a slice may be long
         return Stop.BUDGET
 
     def _run(self, core: Core, platform: CorePlatform, budget: int) -> Stop:

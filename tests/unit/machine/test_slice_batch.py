@@ -6,7 +6,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from uniSMP import Image, Machine, RoundRobin, RunResult, Schedule, SeededRandom, Slice, assemble
+from uniSMP import (
+    Image,
+    Machine,
+    Outcome,
+    RoundRobin,
+    RunResult,
+    Schedule,
+    SeededRandom,
+    Slice,
+    assemble,
+)
 
 Program = Callable[[str], Image]
 
@@ -128,3 +138,12 @@ def test_guest_run_by_plan_and_slice_by_slice_gives_the_same_result(
     with Machine(cores=3) as machine:
         machine.load(program(name))
         assert machine.run(OneByOne(SeededRandom(3, 900))) == planned
+
+
+def test_host_is_asked_inside_a_long_slice() -> None:
+    answers = iter([False, False, True])
+    with Machine(cores=1, boot="long", memory_bytes=4 << 20) as machine:
+        machine.load(assemble("_start: jmp _start"))
+        result = machine.run(RoundRobin(1 << 32), is_interrupted=lambda: next(answers))
+    assert result.outcome is Outcome.HOST_TIMEOUT
+    assert result.steps < 10_000_000
