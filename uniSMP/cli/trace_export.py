@@ -43,13 +43,11 @@ def command(  # noqa: PLR0913 - one parameter per option
     """Write the trace in DIR to FILE in the format of another tool.
 
     \b
-    perfetto  timeline for ui.perfetto.dev: functions, handlers, interrupts   (events)
-    drcov     covered code, for Lighthouse and others                         (blocks)
-    tenet     one core, for the trace explorer Tenet                       (registers)
-    execlog   a line per instruction, as QEMU's plugin execlog          (instructions)
-    csv       the instructions, or --table NAME as it is
-
-    In parentheses the trace level that is needed at least.
+    perfetto  timeline for ui.perfetto.dev             from level events
+    drcov     covered code, for Lighthouse and others  from level blocks
+    execlog   lines like those of QEMU's execlog       from level instructions
+    csv       the instructions, or one --table         from level instructions
+    tenet     one core, for the trace explorer Tenet   from level registers
     """  # noqa: D301 - \b is click's mark for lines that are not to be wrapped
     from uniSMP.trace.reader import Trace  # noqa: PLC0415 - DuckDB takes a while to import
 
