@@ -95,6 +95,7 @@ class RunLoop:
         self._ending: Ending | None = None
         self._idle_events = 0
         self._on_console: Callable[[bytes], None] | None = None
+        self._planned: PlannedSchedule | None = None
         self._is_interrupted: Callable[[], bool] | None = None
         self._tracer: Tracer | None = None
         self._events: EventLog | None = None
@@ -118,6 +119,8 @@ class RunLoop:
         self._ending = None
         self._on_console = on_console
         self._is_interrupted = is_interrupted
+        # Looked at once: this takes longer than all else between two batches.
+        self._planned = schedule if isinstance(schedule, PlannedSchedule) else None
         self._idle_events = 0
         start = self._clock.steps
         self._limit_steps = 1 << 62 if max_instructions is None else start + max_instructions
@@ -148,19 +151,18 @@ class RunLoop:
             self._idle()
             return
         self._idle_events = 0
-        if not self._run_batch(schedule, runnable):
+        if not self._run_batch(runnable):
             self._run_next(schedule, runnable)
         self._coherence.synchronize()
 
-    def _run_batch(self, schedule: Schedule, runnable: list[int]) -> bool:
+    def _run_batch(self, runnable: list[int]) -> bool:
         """Run planned slices in compiled code, the last one to its end; False: none could begin.
 
         What the chips caused in the slice before may count for the next one's PAUSE, which compiled
         code knows nothing of; and a traced run is told of each slice.
         """
-        if self._board.has_news or self._tracer is not None:
-            return False
-        if not isinstance(schedule, PlannedSchedule):
+        schedule = self._planned
+        if schedule is None or self._board.has_news or self._tracer is not None:
             return False
         batch, most = self._batch, _LONGEST_RUN_INSTRUCTIONS
         if not batch.run(schedule, runnable, self._has_nmi, self._limit_steps, most):
