@@ -119,8 +119,7 @@ class RunLoop:
         self._ending = None
         self._on_console = on_console
         self._is_interrupted = is_interrupted
-        # Looked at once: this takes longer than all else between two batches.
-        self._planned = schedule if isinstance(schedule, PlannedSchedule) else None
+        self._planned = schedule if isinstance(schedule, PlannedSchedule) else None  # slow to see
         self._idle_events = 0
         start = self._clock.steps
         self._limit_steps = 1 << 62 if max_instructions is None else start + max_instructions
