@@ -3,60 +3,40 @@
 Source: Intel SDM volume 3A, chapter "Interrupt and Exception Handling".
 """
 
-import importlib
 from collections.abc import Callable
 from enum import Enum, auto
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from uniSMP.arch.exceptions import Fault, Vector
-from uniSMP.arch.flags import Cr4, Dr6, Efer, Rflags
-from uniSMP.arch.paging import ERROR_FETCH, PAGE_BYTES
+from uniSMP.arch.flags import Dr6, Rflags
 from uniSMP.core import context as cx
-from uniSMP.core import native, native_tlb, register_watch
+from uniSMP.core import native, native_tlb
 from uniSMP.core import native_state as ns
-from uniSMP.core import reset as states
 from uniSMP.core.block_catalog import BlockCatalog
-from uniSMP.core.block_store import BlockStore
 from uniSMP.core.blocks import (
     LONGEST_INSTRUCTION_BYTES,
     Instruction,
-    decode_instruction,
     has_far_accesses,
     is_sensitive,
     is_undefined,
     is_undefined_encoding,
 )
-from uniSMP.core.delivery import Delivery, Event, Kind, exception
+from uniSMP.core.core_parts import CoreParts
+from uniSMP.core.delivery import Event, Kind, exception
 from uniSMP.core.engine import FETCH_ERRORS, Engine
 from uniSMP.core.execution_log import ExecutionLog
-from uniSMP.core.guest_memory import AccessLog, GuestMemory
-from uniSMP.core.instructions import Effect, Instructions
-from uniSMP.core.msrs import ModelSpecificRegisters
+from uniSMP.core.instructions import Effect
 from uniSMP.core.platform import Platform
-from uniSMP.core.port_io import PortIo
-from uniSMP.core.segmentation import Segmentation
 from uniSMP.errors import InternalError
 
-if TYPE_CHECKING:
-    from uniSMP.core.observer import CoreObserver
-
 _TF = int(Rflags.TF)
-_IF = int(Rflags.IF)
 _BS = int(Dr6.BS)
 _DB = int(Vector.DB)
 _PF = int(Vector.PF)
 _DR6 = cx.DR + 8 * 6
 _EXCEPTIONS_IN_A_ROW = 10_000
-_A20 = 1 << 20
-_NXE = int(Efer.NXE)
-_SMEP = int(Cr4.SMEP)
-_PAGE_MASK = PAGE_BYTES - 1
-_LONG_BITS = 64
-_HALF_64 = 1 << 63
-_VM = int(Rflags.VM)
 
 
 class Stop(Enum):
@@ -78,18 +58,8 @@ class Stop(Enum):
     """Exceptions follow each other for ever without an instruction retired between them."""
 
 
-class Core:
-    """One core: an engine, its guest-visible state beyond it, and the run loop.
-
-    Attributes:
-        core_id: number and initial APIC ID.
-        engine: the engine; its `context` is the architectural state.
-        is_halted: HLT was executed, nothing has woken the core yet.
-        waits_for_start: INIT was taken, the core waits for a SIPI.
-        is_shut_down: a triple fault stopped it.
-        exceptions: count of exceptions and software interrupts delivered, by vector.
-        observer: who is told of exceptions and of accesses to registers of the system, or None.
-    """
+class Core(CoreParts):
+    """One core: an engine, its guest-visible state beyond it, and the run loop."""
 
     def __init__(  # noqa: PLR0913, PLR0917 - the parts of a core
         self,
@@ -101,27 +71,7 @@ class Core:
         log: ExecutionLog,
         catalog: BlockCatalog,
     ) -> None:
-        self.core_id = core_id
-        self.engine = engine
-        self.is_halted = False
-        self.waits_for_start = core_id > 0
-        self.is_shut_down = False
-        self.exceptions: dict[int, int] = {}
-        self._platform = platform
-        self._context = engine.context
-        self._state = engine.state
-        self._state[ns.CORE_ID] = core_id
-        self._log = log
-        self.memory = GuestMemory(engine.context, words, platform, AccessLog(core_id, log))
-        self.blocks = BlockStore(engine, self.memory, on_code_pages, log, catalog)
-        self.msrs = ModelSpecificRegisters(engine, platform)
-        ports = PortIo(engine, self.memory, platform)
-        self._instructions = Instructions(engine, platform, self.msrs, ports)
-        segmentation = Segmentation(engine.context, self.memory)
-        self._delivery = Delivery(engine, self.memory, segmentation)
-        self._row = self._row_began = 0
-        self.observer: CoreObserver | None = None
-        self._log_registers: Callable[..., None] | None = None
+        super().__init__(core_id, engine, words, platform, on_code_pages, log, catalog)
         self._handlers: dict[int, Callable[[], Stop | None]] = {
             ns.STOPPED_HALT: self._after_halt,
             ns.STOPPED_UNKNOWN: self._after_unknown,
@@ -136,71 +86,6 @@ class Core:
             ns.STOPPED_PAUSE: lambda: Stop.PAUSE,
             ns.STOPPED_STEP: lambda: None,
         }
-        self.power_on()
-
-    @property
-    def retired(self) -> int:
-        """Instructions retired since power-on."""
-        return int(self._state[ns.RETIRED])
-
-    @property
-    def mode(self) -> str:
-        """Operating mode: real, virtual-8086, protected, compatibility, or 64-bit (SDM 3A)."""
-        context = self._context
-        if not context.is_protected:
-            return "real"
-        if context.is_long_mode:
-            return "64-bit" if context.bits == _LONG_BITS else "compatibility"
-        return "virtual-8086" if context.double(cx.EFLAGS) & _VM else "protected"
-
-    @property
-    def can_run(self) -> bool:
-        """Whether the core would execute instructions now."""
-        return not (self.is_halted or self.waits_for_start or self.is_shut_down)
-
-    @property
-    def accepts_interrupts(self) -> bool:
-        """Whether a maskable interrupt can be accepted at this boundary."""
-        return bool(self._context.double(cx.EFLAGS) & _IF) and not self._context.is_shadowed
-
-    @property
-    def has_interrupts_enabled(self) -> bool:
-        """Whether IF is set."""
-        return bool(self._context.double(cx.EFLAGS) & _IF)
-
-    @property
-    def accepts_nmi(self) -> bool:
-        """Whether an NMI can be accepted at this boundary."""
-        return not (self._context.is_nmi_blocked or self._context.is_shadowed)
-
-    @property
-    def is_shadowed(self) -> bool:
-        """Whether STI or MOV SS was executed just before this boundary."""
-        return self._context.is_shadowed
-
-    # -- events from outside -----------------------------------------------------------------
-
-    def power_on(self) -> None:
-        """Put the core into its state after power-on; all but core 0 wait for SIPI."""
-        states.reset(self.engine)
-        self.msrs.reset()
-        self.is_halted = self.is_shut_down = False
-        self.waits_for_start = self.core_id > 0
-        self._forget_block()
-
-    def init(self) -> None:
-        """Take an INIT: reset state, FPU and MSRs kept; all but core 0 then wait for SIPI."""
-        states.reset(self.engine, keeps_fpu=True)
-        self.is_halted = self.is_shut_down = False
-        self.waits_for_start = self.core_id > 0
-        self._forget_block()
-
-    def start_up(self, vector: int) -> None:
-        """Take a SIPI, which only a core that waits for one notices."""
-        if self.waits_for_start:
-            self.waits_for_start = False
-            states.start_up(self.engine, vector)
-            self._forget_block()
 
     def deliver_interrupt(self, vector: int) -> Stop | None:
         """Enter the handler of an external interrupt that was just acknowledged."""
@@ -212,49 +97,6 @@ class Core:
         self.is_halted = False
         self._context.block_nmi()
         return self._deliver(Event(Vector.NMI, Kind.EXTERNAL), counts=False)
-
-    def set_a20(self, *, is_enabled: bool) -> None:
-        """Let address line 20 through, or hold it at 0."""
-        mask = cx.MASK32 if is_enabled else cx.MASK32 & ~_A20
-        self._context.set_double(cx.A20_MASK, mask)
-        self.engine.flush_tlb()
-
-    # -- tracing -----------------------------------------------------------------------------
-
-    def watch(self, *, logs_accesses: bool, logs_registers: bool) -> None:
-        """Log what is executed from now on, as the log was started.
-
-        Args:
-            logs_accesses: whether each access to memory is logged.
-            logs_registers: whether each change of a register is; the first look gives all values.
-        """
-        self._state[ns.LOG] = self._log.head.ctypes.data
-        if not (logs_accesses or logs_registers):
-            return
-        # Compiled when it is needed: a run that is not traced starts faster.
-        trace = importlib.import_module("uniSMP.core.native_trace")
-        self.engine.watch_instructions(trace.on_instruction, trace.on_load, trace.on_store)
-        if logs_registers:
-            self._watched = register_watch.make()
-            self._log_registers = trace.log_registers
-            self._state[ns.LOG_REGISTERS] = self._watched.ctypes.data
-            self._log_system_changes()
-
-    def unwatch(self) -> None:
-        """Log nothing from now on."""
-        self._state[ns.LOG] = self._state[ns.LOG_REGISTERS] = 0
-        self._log_registers = None
-        self.engine.unwatch_instructions()
-
-    def _log_changes(self) -> None:
-        """Log the changes that the instruction executed last made."""
-        if self._log_registers is not None:
-            self._log_registers(self._state, int(self._state[ns.LOG_INDEX]), 0)
-
-    def _log_system_changes(self) -> None:
-        """Log the changes that no instruction made."""
-        if self._log_registers is not None:
-            self._log_registers(self._state, self.core_id, ns.RECORD_DELIVERY)
 
     # -- running -----------------------------------------------------------------------------
 
@@ -298,21 +140,6 @@ class Core:
                 return Stop.BUDGET
             reason = native.run(state)
 
-    def keep_time(self, ticks_per_instruction: int) -> None:
-        """Read the time-stamp counter in compiled code from now on; it advances at this rate."""
-        self._state[ns.TICKS] = ticks_per_instruction
-
-    def _follow_time(self) -> None:
-        """Note what the time-stamp counter is now; instructions of this core advance it."""
-        state = self._state
-        if state[ns.TICKS]:
-            base = self._platform.time_stamp() - self.retired * int(state[ns.TICKS])
-            state[ns.TIME_BASE] = (base + _HALF_64 & cx.MASK64) - _HALF_64
-
-    def yield_on_pause(self, *, enabled: bool) -> None:
-        """Choose whether `run` stops after PAUSE."""
-        self._state[ns.YIELD_ON_PAUSE] = enabled
-
     def _handle(self, reason: int) -> Stop | None:
         state = self._state
         if state[ns.ENGINE_ERROR]:
@@ -323,29 +150,6 @@ class Core:
             stop = self._handlers[reason]()
         self._forget_block()
         return stop
-
-    def _forget_block(self) -> None:
-        """Say that no block is being executed: what the engine enters next is a fresh one."""
-        state = self._state
-        state[ns.BLOCK] = -1
-        state[ns.BLOCK_START] = state[ns.BLOCK_END] = 0
-        state[ns.CHARGED] = 0
-        state[ns.PASS] = state[ns.STOP_NEXT] = 0
-        state[ns.MMIO_KNOWN] = 0
-
-    def _refund(self, linear: int) -> None:
-        """Give back what was charged for the current block from the instruction at `linear` on."""
-        state = self._state
-        charged = int(state[ns.CHARGED])
-        if state[ns.PASS]:
-            retired: int | None = 0  # the piece that was charged never began
-        else:
-            block = self.blocks.current()
-            retired = None if block is None else block.index_of(linear)
-        if retired is None or retired >= charged:
-            return
-        self.blocks.refund(charged - retired)
-        state[ns.CHARGED] = retired
 
     def _after_halt(self) -> Stop:
         self.is_halted = True
@@ -373,10 +177,6 @@ class Core:
         self._charge_one(linear, size)
         self._state[ns.REASON] = ns.STOPPED_HALT
         return self._after_step(self._run_one())
-
-    def _charge_one(self, linear: int, size: int) -> None:
-        """Charge the single instruction at `linear`, which is executed outside its block."""
-        self.blocks.charge_single(self.blocks.number_at(linear, size), self._context.cpl)
 
     def _run_one(self) -> int:
         """Let the engine execute the one instruction that is charged; return the reason."""
@@ -407,12 +207,6 @@ class Core:
             self._context.set_double(cx.OLD_EXCEPTION, -1)  # met again from the next instruction
             return None
         return self._handlers[reason]()
-
-    def _current_instruction(self) -> tuple[int, Instruction | None]:
-        """Return the linear address of the instruction at RIP, and the instruction."""
-        linear = self._context.linear_rip
-        code = self.memory.fetch(linear, LONGEST_INSTRUCTION_BYTES)
-        return linear, decode_instruction(code, self._context.bits)
 
     def _after_sensitive(self) -> Stop | None:
         linear, instruction = self._current_instruction()
@@ -464,11 +258,6 @@ class Core:
             return self._deliver(Event(Vector.UD, Kind.EXCEPTION))
         return self._step(linear, len(code))
 
-    def _next_rip(self, instruction: Instruction) -> int:
-        context = self._context
-        rip = context.rip + instruction.size_bytes
-        return rip & {64: cx.MASK64, 32: cx.MASK32, 16: 0xFFFF}[context.bits]
-
     def _after_emulated(self) -> Stop | None:
         """Raise the single-step trap of an instruction that the engine did not see."""
         context = self._context
@@ -478,24 +267,6 @@ class Core:
             if stop is not None:
                 return stop
         return Stop.ATTENTION if self._platform.has_attention else None
-
-    def _is_fault_ahead(self) -> bool:
-        """Return whether code behind the page of RIP gave a page fault.
-
-        The engine translates a block to its end before it executes any of it, and so meets a page
-        that cannot be fetched before it has executed the instructions in front of that page.
-        """
-        state, context = self._state, self._context
-        linear = context.linear_rip
-        if state[ns.VECTOR] != _PF or context.double(cx.IS_SOFTWARE_INTERRUPT):
-            return False
-        if context.quad(cx.CR2) != (linear | _PAGE_MASK) + 1:
-            return False
-        if context.quad(cx.EFER) & _NXE or context.quad(cx.CR4) & _SMEP:
-            return bool(context.double(cx.ERROR_CODE) & ERROR_FETCH)
-        block = self.blocks.current()
-        index = None if block is None else block.index_of(linear)
-        return index is None or index >= state[ns.CHARGED]
 
     def _before_fault_ahead(self) -> Stop | None:
         """Execute the next instruction alone; deliver the fault where it lies across both pages."""
@@ -552,21 +323,6 @@ class Core:
         if stop is None and self._platform.has_attention:
             return Stop.ATTENTION
         return stop
-
-    def _answer_device_access(self) -> None:
-        state = self._state
-        known = int(state[ns.MMIO_KNOWN])
-        if known >= ns.ANSWER_COUNT:
-            raise InternalError(f"core {self.core_id}: too many device accesses in one instruction")
-        physical, size = int(state[ns.MMIO_ADDRESS]), int(state[ns.MMIO_SIZE])
-        value = 0
-        if state[ns.MMIO_IS_WRITE]:
-            mask = (1 << 8 * size) - 1
-            self._platform.write_device(physical, int(state[ns.MMIO_VALUE]) & mask, size)
-        else:
-            value = self._platform.read_device(physical, size)
-        state[ns.ANSWERS + known] = value if value < 1 << 63 else value - (1 << 64)
-        state[ns.MMIO_KNOWN] = known + 1
 
     def _after_engine_error(self) -> Stop | None:
         """Treat code that cannot be fetched as all ones, which is an undefined opcode."""

@@ -4,8 +4,8 @@ numba refuses to compile a cached function when it finds no directory to write t
 installation without a home); uniSMP then compiles at each start instead.
 
 numba compiles a function anew when its own file changes, but not when a module changes whose
-constants or functions went into it. So what is kept is thrown away when any module of this package
-is another than when it was compiled.
+constants or functions went into it. So what is kept is thrown away when any module of this package,
+or of `arch`, is another than when it was compiled.
 """
 
 import functools
@@ -57,9 +57,10 @@ def _refresh(directory: Path) -> None:
 
 @functools.cache
 def _source_stamp() -> str:
-    """Return what identifies the sources of this package."""
+    """Return what identifies the sources of this package and of `arch`."""
     facts = [
         f"{path.name} {path.stat().st_size} {path.stat().st_mtime_ns}"
-        for path in sorted(_PACKAGE.glob("*.py"))
+        for folder in (_PACKAGE, _PACKAGE.parent / "arch")
+        for path in sorted(folder.glob("*.py"))
     ]
     return hashlib.sha256("\n".join(facts).encode()).hexdigest()
