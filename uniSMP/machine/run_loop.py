@@ -125,14 +125,22 @@ class RunLoop:
         self._limit_steps = 1 << 62 if max_instructions is None else start + max_instructions
         self._coherence.synchronize()
         self._look_at_mail()
-        while self._ending is None:
-            self._step(schedule)
-            self._ask_host()
-        if tracer is not None:
-            tracer.close()
-            self._trace(None)
+        try:
+            while self._ending is None:
+                self._step(schedule)
+                self._ask_host()
+        finally:
+            if tracer is not None:
+                self._end_trace(tracer)
         assert self._ending is not None
         return self._ending
+
+    def _end_trace(self, tracer: "Tracer") -> None:
+        """Let nobody see what happens from now on, whatever ended the run."""
+        try:
+            tracer.close()
+        finally:
+            self._trace(None)
 
     def _ask_host(self) -> None:
         """End the run where the host wants it to stop."""

@@ -180,22 +180,26 @@ class Tracer:
         """Take what is left and trace no more."""
         if not self._is_attached:
             return
-        if self._walks is not None:
-            self._walks.end()
-        self.take_log()
-        self.events.hand_on()
-        self._writer.drain()
-        self._is_attached = False
-        self._board.observe(None)
-        for core in self._cores:
-            core.observer = None
-            core.unwatch()
-        self._log.stop()
+        try:
+            if self._walks is not None:
+                self._walks.end()
+            self.take_log()
+            self.events.hand_on()
+            self._writer.drain()
+        finally:
+            self._is_attached = False
+            self._board.observe(None)
+            for core in self._cores:
+                core.observer = None
+                core.unwatch()
+            self._log.stop()
 
     def close(self) -> None:
         """Take what is left; the tracer must not be used afterwards."""
-        self.detach()
-        self._writer.close()
+        try:
+            self.detach()
+        finally:
+            self._writer.close()
 
     def after_run(self, core: Core) -> None:
         """Take note of what the page walker wrote, after a core ran."""

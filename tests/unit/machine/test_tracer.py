@@ -1,6 +1,7 @@
 """What a traced run hands to its sink: filters, windows, events, errors."""
 
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -200,3 +201,33 @@ def test_blocks_hold_the_code_of_every_instruction() -> None:
         place = block["address"] - image.origin
         assert image.data[place : place + len(block["code"])] == block["code"]
         assert row["instructions"] <= block["instructions"] == len(block["offsets"])
+
+
+def test_sink_that_fails_leaves_the_machine_untraced_and_usable() -> None:
+    class Broken:
+        level = Level.REGISTERS
+
+        def add(self, _name: str, _columns: object) -> None:
+            raise ValueError("broken")
+
+    with Machine(cores=2, boot="long", memory_bytes=4 << 20) as machine:
+        machine.load(assemble(LOOP))
+        with pytest.raises(ValueError, match="broken"):
+            machine.run(RoundRobin(7), max_instructions=20, trace=Broken())
+        threads = [thread.name for thread in threading.enumerate()]
+        assert not any(name.startswith("trace") for name in threads)
+        result = machine.run(RoundRobin(7))
+    assert result.steps == 2 * 63
+
+
+def test_interrupted_host_ends_the_trace_and_the_run_goes_on_later() -> None:
+    def interrupt() -> bool:
+        raise KeyboardInterrupt
+
+    kept = KeptTrace(Level.INSTRUCTIONS)
+    with Machine(cores=1, boot="long", memory_bytes=4 << 20) as machine:
+        machine.load(assemble(LOOP))
+        with pytest.raises(KeyboardInterrupt):
+            machine.run(RoundRobin(7), trace=kept, is_interrupted=interrupt)
+        assert len(kept.rows("instructions")) == machine.steps
+        assert machine.run(RoundRobin(7)).steps == 63
