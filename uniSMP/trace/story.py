@@ -7,13 +7,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from uniSMP.trace.executed_code import ExecutedCode
 from uniSMP.trace.reader import Trace
-from uniSMP.trace.text import disassemble
 
 Row = dict[str, Any]
 _PAGE_ROWS = 20_000
-_LONGEST_BLOCK = 512
+_FEWEST_ROWS = 512
+"""More than the cores that can have a row at one step, so that a page holds a whole step."""
 _END = 1 << 62
+_EVENTS = """
+    SELECT * FROM events WHERE step >= $1 AND step < $2
+        AND (len($3) = 0 OR core IS NULL OR list_contains($3, core))
+        AND (len($4) = 0 OR list_contains($4, kind))
+"""
+_TOUCHING = """
+    SELECT DISTINCT step, core FROM memory WHERE step >= $first AND step < $end AND ({})
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +55,8 @@ class Item:
     Attributes:
         step: when.
         core: core id, or None.
-        kind: "instruction", "execution", or the kind of an event.
+        kind: "instruction", "execution", the kind of an event, or "access": what a core read and
+            wrote without an instruction of its own at this step (a delivery, a page walk).
         row: its columns.
         text: the instruction.
         code: its bytes.
@@ -70,13 +80,20 @@ class Story:
     Args:
         trace: the trace.
         wanted: what of it.
+
+    Raises:
+        ConfigError: the trace lacks a table that is needed for what is wanted.
     """
 
     def __init__(self, trace: Trace, wanted: Wanted) -> None:
         self._trace = trace
         self._wanted = wanted
-        self._decoded: dict[int, dict[int, tuple[bytes, str]]] = {}
+        self._code = ExecutedCode(trace)
         self._table = None
+        if wanted.data:
+            trace.require("memory")
+        if wanted.addresses:
+            trace.require("executions")
         if not wanted.events_only:
             names = ("instructions", "executions")
             self._table = next((name for name in names if trace.has(name)), None)
@@ -84,12 +101,18 @@ class Story:
     def items(self, page_rows: int = _PAGE_ROWS) -> Iterator[Item]:
         """Yield what happened, oldest first; an event comes before what runs at its step.
 
+        Args:
+            page_rows: instructions fetched at a time; a few more may be.
+
         Raises:
             FormatError: the trace is damaged.
         """
+        if self._table is None:
+            yield from self._only_events()
+            return
         step = self._wanted.first_step
         while step < self._wanted.end_step:
-            items, end = self._page(step, page_rows)
+            items, end = self._page(step, max(page_rows, _FEWEST_ROWS))
             yield from items
             if end is None:
                 return
@@ -97,128 +120,114 @@ class Story:
 
     def _page(self, first: int, page_rows: int) -> tuple[list[Item], int | None]:
         """Return the items of a page of steps, and where the next one begins (None: nowhere)."""
-        rows = self._code_rows(first, page_rows) if self._table else []
+        rows = self._code_rows(first, page_rows)
         end = self._wanted.end_step
         is_last = len(rows) < page_rows
         if not is_last:
-            end = int(rows[-1]["step"]) + 1
-        events = self._events(first, end) if self._tells_events() else []
-        items = [Item(row["step"], row["core"], row["kind"], row) for row in events]
+            end = rows[-1]["step"]  # of this step there may be more rows
+            rows = [row for row in rows if row["step"] < end]
+        items = self._events(first, end) if self._tells_events() else []
         if self._table == "instructions":
-            items += self._instructions(rows)
-        elif rows:
+            items += self._instructions(rows, first, end)
+        else:
             items += [Item(row["step"], row["core"], "execution", row) for row in rows]
         items.sort(key=lambda item: item.step)  # stable: events first, in their order
         return items, None if is_last else end
 
     def _tells_events(self) -> bool:
+        return not (self._wanted.addresses or self._wanted.data)
+
+    # -- events --------------------------------------------------------------------------------
+
+    def _only_events(self) -> Iterator[Item]:
         wanted = self._wanted
-        return wanted.events_only or bool(wanted.kinds) or not (wanted.addresses or wanted.data)
+        values = self._event_values(wanted.first_step, wanted.end_step)
+        for batch in self._trace.stream(_EVENTS, values):
+            for row in batch.to_pylist():
+                yield Item(row["step"], row["core"], row["kind"], row)
 
-    # -- rows ----------------------------------------------------------------------------------
+    def _events(self, first: int, end: int) -> list[Item]:
+        rows = self._trace.rows(_EVENTS, self._event_values(first, end))
+        return [Item(row["step"], row["core"], row["kind"], row) for row in rows]
 
-    def _conditions(self, place: str) -> tuple[str, dict[str, object]]:
+    def _event_values(self, first: int, end: int) -> list[object]:
+        return [first, end, list(self._wanted.core_ids), list(self._wanted.kinds)]
+
+    # -- instructions and executions -----------------------------------------------------------
+
+    def _code_rows(self, first: int, page_rows: int) -> list[Row]:
+        """Return rows of instructions or executions; `rip` is None for an access without one."""
         wanted = self._wanted
         parts = ["step >= $first", "step < $end"]
-        values: dict[str, object] = {}
+        values: dict[str, object] = {"first": first, "end": wanted.end_step, "most": page_rows}
         if wanted.core_ids:
             parts.append("list_contains($cores, core)")
             values["cores"] = list(wanted.core_ids)
-        if wanted.addresses:
-            parts.append(f"({_inside(place, wanted.addresses)})")
-        return " AND ".join(parts), values
-
-    def _code_rows(self, first: int, page_rows: int) -> list[Row]:
-        """Return rows of instructions or executions with the block they belong to."""
-        wanted = self._wanted
-        is_fine = self._table == "instructions"
-        condition, values = self._conditions("rip" if is_fine else "address")
-        values |= {"first": first, "end": wanted.end_step, "most": page_rows}
-        if is_fine and wanted.data:
-            places = f"{_inside('physical', wanted.data)} OR {_inside('linear', wanted.data)}"
-            self._trace.require("memory")
-            inside = f"step >= $first AND step < $end AND ({places})"
-            condition += f" AND step IN (SELECT step FROM memory WHERE {inside})"  # noqa: S608 - numbers
-        source = "instructions" if is_fine else "executions JOIN blocks USING (block)"
-        columns = "step, core, rip, cpl"
-        if not is_fine:
+        if self._table == "executions":
             columns = "step, core, block, address AS rip, executions.instructions AS count"
+            source = "executions JOIN blocks USING (block)"
+            place, reach = "address", "octet_length(code)"
+        else:
+            columns, source = "step, core, rip, cpl", "instructions"
+            place, reach = "rip", "1"
+            if wanted.data:
+                touching = _TOUCHING.format(_touching(wanted.data))
+                source = f"({touching}) LEFT JOIN instructions USING (step, core)"
+        if wanted.addresses:
+            parts.append(f"({_inside(place, reach, wanted.addresses)})")
         return self._trace.rows(
-            f"SELECT {columns} FROM {source} WHERE {condition} ORDER BY step LIMIT $most",  # noqa: S608 - our own words and numbers
+            f"SELECT {columns} FROM {source} WHERE {' AND '.join(parts)} "  # noqa: S608 - our own words and numbers
+            "ORDER BY step, core LIMIT $most",
             values,
         )
 
-    def _events(self, first: int, end: int) -> list[Row]:
-        wanted = self._wanted
-        return self._trace.rows(
-            "SELECT * FROM events WHERE step >= $first AND step < $end "
-            "AND (len($cores) = 0 OR core IS NULL OR list_contains($cores, core)) "
-            "AND (len($kinds) = 0 OR list_contains($kinds, kind))",
-            {
-                "first": first,
-                "end": end,
-                "cores": list(wanted.core_ids),
-                "kinds": list(wanted.kinds),
-            },
-        )
-
-    # -- instructions --------------------------------------------------------------------------
-
-    def _instructions(self, rows: list[Row]) -> list[Item]:
-        """Return items with disassembly, accesses and changes."""
-        if not rows:
-            return []
-        first, end = int(rows[0]["step"]), int(rows[-1]["step"]) + 1
-        items = [Item(row["step"], row["core"], "instruction", row) for row in rows]
-        self._add_code(items, first, end)
-        by_step = {item.step: item for item in items}
-        for name, target in (("memory", "accesses"), ("registers", "changes")):
-            if not self._trace.has(name):
-                continue
-            found = self._trace.rows(
-                f"SELECT * FROM {name} WHERE step >= $first AND step < $end "  # noqa: S608 - our own words
-                "AND (len($cores) = 0 OR list_contains($cores, core))",
-                {"first": first, "end": end, "cores": list(self._wanted.core_ids)},
+    def _instructions(self, rows: list[Row], first: int, end: int) -> list[Item]:
+        """Return items with disassembly, accesses and changes, in the order of steps."""
+        rips = [0 if row["rip"] is None else row["rip"] for row in rows]
+        code = self._code.find([row["step"] for row in rows], rips)
+        items = {
+            (row["step"], row["core"]): Item(
+                row["step"], row["core"], "instruction", row, found.text, found.data
             )
-            for row in found:
-                item = by_step.get(row["step"])
-                if item is not None:
-                    getattr(item, target).append(row)
-        return items
+            for row, found in zip(rows, code, strict=True)
+            if row["rip"] is not None
+        }
+        strays: dict[tuple[int, int], Item] = {}
+        for name in ("memory", "registers"):
+            for row in self._details(name, rows, first, end):
+                place = row["step"], row["core"]
+                item = items.get(place) or strays.get(place)
+                if item is None:
+                    item = strays[place] = Item(*place, "access", {})
+                (item.accesses if name == "memory" else item.changes).append(row)
+        return [*strays.values(), *items.values()]
 
-    def _add_code(self, items: list[Item], first: int, end: int) -> None:
-        """Find the bytes that each instruction had: those of the block executed at its step."""
-        if not self._trace.has("executions"):
-            return
-        starts = self._trace.rows(
-            "SELECT step, block FROM executions WHERE step >= $first AND step < $end ORDER BY step",
-            {"first": first - _LONGEST_BLOCK, "end": end},
-        )
-        self._decode({row["block"] for row in starts})
-        place = -1
-        for item in items:
-            while place + 1 < len(starts) and starts[place + 1]["step"] <= item.step:
-                place += 1
-            if place >= 0:
-                block = self._decoded[starts[place]["block"]]
-                item.code, item.text = block.get(item.row["rip"], (b"", ""))
-
-    def _decode(self, numbers: set[int]) -> None:
-        unknown = sorted(numbers - self._decoded.keys())
-        if not unknown:
-            return
-        rows = self._trace.rows(
-            "SELECT block, address, bits, code FROM blocks WHERE list_contains($blocks, block)",
-            {"blocks": unknown},
-        )
-        for number in unknown:
-            self._decoded[number] = {}
-        for row in rows:
-            lines = disassemble(row["code"], row["address"], row["bits"])
-            self._decoded[row["block"]] = {at: (code, text) for at, code, text in lines}
+    def _details(self, name: str, rows: list[Row], first: int, end: int) -> list[Row]:
+        """Return the accesses or register changes that belong to a page."""
+        if not self._trace.has(name):
+            return []
+        condition = "step >= $first AND step < $end"
+        values: dict[str, object] = {"first": first, "end": end}
+        if self._wanted.core_ids:
+            condition += " AND list_contains($cores, core)"
+            values["cores"] = list(self._wanted.core_ids)
+        if not self._tells_events():
+            if not rows:
+                return []
+            condition += " AND (step, core) IN (SELECT unnest($steps), unnest($owners))"
+            values |= {"first": rows[0]["step"], "end": rows[-1]["step"] + 1}
+            values |= {"steps": [row["step"] for row in rows]}
+            values |= {"owners": [row["core"] for row in rows]}
+        return self._trace.rows(f"SELECT * FROM {name} WHERE {condition}", values)  # noqa: S608 - our own words
 
 
-def _inside(column: str, ranges: tuple[tuple[int, int], ...]) -> str:
-    """Return a condition; a row of memory of up to 8 bytes that ends inside counts too."""
-    reach = " + size" if column in ("physical", "linear") else " + 1"
-    return " OR ".join(f"({column}{reach} > {low} AND {column} < {high})" for low, high in ranges)
+def _inside(place: str, reach: str, ranges: tuple[tuple[int, int], ...]) -> str:
+    """Return a condition: `reach` bytes from `place` on have one inside; no sum can overflow."""
+    return " OR ".join(
+        f"({place} < {high} AND ({place} >= {low} OR {low} - {place} < {reach}))"
+        for low, high in ranges
+    )
+
+
+def _touching(ranges: tuple[tuple[int, int], ...]) -> str:
+    return " OR ".join(_inside(place, "size", ranges) for place in ("physical", "linear"))

@@ -1,5 +1,6 @@
 """Items of a story as lines of text, for a terminal or a pipe."""
 
+from textwrap import wrap
 from typing import Any
 
 from uniSMP.trace.reader import Trace
@@ -13,6 +14,8 @@ _DECIMAL_VALUES = frozenset(
 _LEFT_OUT = frozenset({"step", "core", "kind", "ticks"})
 _SYMBOL_WIDTH = 24
 _TEXT_WIDTH = 34
+_HEAD_WIDTH = 16
+"""Step and core."""
 _NARROWEST_COLUMN = 16
 
 
@@ -21,9 +24,11 @@ class Teller:
 
     Args:
         trace: for symbols and source lines.
+        width: characters of a line, for a terminal; None is no limit.
     """
 
-    def __init__(self, trace: Trace) -> None:
+    def __init__(self, trace: Trace, width: int | None = None) -> None:
+        self._width = width
         self._names = trace.names
         self._source_line = trace.source_line
 
@@ -31,16 +36,45 @@ class Teller:
         """Return an item as one line, and what it read, wrote and changed below it."""
         core = "  -" if item.core is None else f"{item.core:>3}"
         head = f"{item.step:>11} {core} "
+        if item.kind == "access":
+            return [f"{head}-- {detail}" for detail in self.details(item)]
         if item.kind not in ("instruction", "execution"):
-            return [f"{head}-- {self._event(item)}".rstrip()]
+            return self._wrapped(f"{head}-- {self._event(item)}", len(head) + 3)
         rip = item.row["rip"]
         name = self._names.describe(rip) or f"{rip:#x}"
+        line = f"{head}{name:<{_SYMBOL_WIDTH}} "
         if item.kind == "execution":
             count = item.row["count"]
-            return [f"{head}{name:<{_SYMBOL_WIDTH}} {count} instructions  {self._source_line(rip)}"]
-        line = f"{head}{name:<{_SYMBOL_WIDTH}} {item.text:<{_TEXT_WIDTH}}"
-        first = f"{line} {self._source_line(rip)}".rstrip()
-        return [first, *(f"{'':>18}{detail}" for detail in self.details(item))]
+            line += f"{count} instruction{'s' if count != 1 else ''}"
+        else:
+            line += item.text or "(bytes not traced)"
+        return [self._with_source(line, rip), *self._below(item)]
+
+    def _with_source(self, line: str, rip: int) -> str:
+        """Add the source line, at its column where it fits; where it does not, it goes."""
+        source = self._source_line(rip)
+        column = _HEAD_WIDTH + _SYMBOL_WIDTH + 1 + _TEXT_WIDTH
+        if self._width is None:
+            return f"{line:<{column}} {source}".rstrip()
+        start = max(len(line) + 2, min(column + 1, self._width - len(source)))
+        return f"{line:<{start}}{source}".rstrip() if start + len(source) <= self._width else line
+
+    def _below(self, item: Item) -> list[str]:
+        indent = " " * (_HEAD_WIDTH + 2)
+        return [
+            line
+            for detail in self.details(item)
+            for line in self._wrapped(f"{indent}{detail}", len(indent))
+        ]
+
+    def _wrapped(self, line: str, indent: int) -> list[str]:
+        if self._width is None or len(line) <= self._width:
+            return [line.rstrip()]
+        room = max(self._width, indent + _NARROWEST_COLUMN)
+        return wrap(
+            line, room, subsequent_indent=" " * indent, break_long_words=False,
+            break_on_hyphens=False, drop_whitespace=True,
+        )  # fmt: skip
 
     def details(self, item: Item) -> list[str]:
         """Return what an instruction read, wrote and changed."""
@@ -95,6 +129,8 @@ class Teller:
         if item.kind == "instruction":
             name = self._names.describe(item.row["rip"])
             text = f"{item.text}  {name}"
+        elif item.kind == "access":
+            text = f"-- {'; '.join(self.details(item))}"
         elif item.kind == "execution":
             rip = item.row["rip"]
             text = f"{self._names.describe(rip) or hex(rip)} x{item.row['count']}"
