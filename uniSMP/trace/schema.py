@@ -148,3 +148,12 @@ TABLES = {
     table.name: table
     for table in (EVENTS, EXECUTIONS, INSTRUCTIONS, MEMORY, REGISTERS, BLOCKS, SYMBOLS, LINES)
 }
+EVENT_KINDS = (
+    *("slice_begin", "slice_end", "interrupt_raised", "ipi_sent", "interrupt_accepted"),
+    *("interrupt_merged", "interrupt_delivered", "eoi", "eoi_broadcast", "exception"),
+    *("software_interrupt", "init", "start_up", "nmi", "smi", "halt", "wake", "port_read"),
+    *("port_write", "mmio_read", "mmio_write", "msr_read", "msr_write", "control_register_write"),
+    *("timer_programmed", "timer_fired", "mode", "code_invalidated", "console", "exit", "reset"),
+    "a20",
+)
+"""What the column `kind` of `events` can be."""
