@@ -3,14 +3,22 @@
 import csv
 import json
 import sys
+from collections.abc import Iterator
+from decimal import Decimal
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from uniSMP.errors import ConfigError
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 _MOST_SHOWN = 1000
+_PLAIN_TYPES = ("int", "uint", "string", "bool", "float", "double")
+"""Arrow types whose Python values need no change."""
 
 
 @click.command("sql")
@@ -29,54 +37,73 @@ def command(*, directory: Path, query: str, form: str | None, is_hex: bool, limi
     """
     from uniSMP.trace.reader import Trace  # noqa: PLC0415 - heavy; `unismp --help` is fast
 
+    if limit < 0:
+        raise ConfigError(f"--limit {limit}: choose 0 (all) or more")
     text = sys.stdin.read() if query == "-" else query
     if not text.strip():
         raise ConfigError("the query is empty")
     with Trace(directory) as trace:
-        result = trace.query(text)
-    rows = [list(row) for row in zip(*(column.to_pylist() for column in result.columns))]  # noqa: B905 - one length
-    wide = [str(field.type) == "uint64" for field in result.schema]
-    if is_hex:
-        rows = [[_hex(v) if w else v for v, w in zip(row, wide, strict=True)] for row in rows]
-    names = result.schema.names
-    if form == "csv":
-        writer = csv.writer(sys.stdout, lineterminator="\n")
-        writer.writerow(names)
-        writer.writerows(rows)
-    elif form == "json":
-        for row in rows:
-            click.echo(json.dumps(dict(zip(names, map(_plain, row), strict=True))))
-    else:
-        _print_table(names, rows, limit)
+        schema, batches = trace.query_batches(text)
+        wide = [is_hex and str(field.type) == "uint64" for field in schema]
+        rows = (
+            list(row)
+            for batch in batches
+            for row in zip(*map(_cells, batch.columns, wide), strict=True)
+        )
+        if form is None:
+            _print_table(schema.names, rows, limit)
+        else:
+            _PRINTERS[form](schema.names, rows)
 
 
-def _hex(value: Any) -> Any:  # noqa: ANN401 - a cell
-    return value if value is None else f"{value:#x}"
+def _cells(column: "pa.Array", is_wide: bool) -> list[Any]:  # noqa: FBT001 - whether in hexadecimal
+    """Return the values of a column as JSON knows them."""
+    values: list[Any] = column.to_pylist()
+    if is_wide:
+        return [None if value is None else f"{value:#x}" for value in values]
+    if str(column.type).startswith(_PLAIN_TYPES):
+        return values
+    return [_plain(value) for value in values]
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - a cell
+    """Return bytes as hexadecimal digits, sums as whole numbers."""
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, Decimal) and value == value.to_integral_value():
+        return int(value)
     return value if isinstance(value, int | float | str | list | None) else str(value)
 
 
-def _text(value: Any) -> str:  # noqa: ANN401 - a cell
-    if value is None:
-        return ""
-    return value.hex() if isinstance(value, bytes) else str(value)
+def _print_csv(names: list[str], rows: Iterator[list[Any]]) -> None:
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(names)
+    writer.writerows(rows)
 
 
-def _print_table(names: list[str], rows: list[list[Any]], limit: int) -> None:
+def _print_json(names: list[str], rows: Iterator[list[Any]]) -> None:
+    for row in rows:
+        sys.stdout.write(json.dumps(dict(zip(names, row, strict=True))) + "\n")
+
+
+_PRINTERS = {"csv": _print_csv, "json": _print_json}
+
+
+def _print_table(names: list[str], every: Iterator[list[Any]], limit: int) -> None:
     from rich.console import Console  # noqa: PLC0415 - heavy
     from rich.markup import escape  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
 
+    rows = list(every if limit == 0 else islice(every, limit))
     table = Table(box=None, pad_edge=False)
-    shown = rows if limit == 0 else rows[:limit]
     for number, name in enumerate(names):
-        is_number = any(isinstance(row[number], int | float) for row in shown)
+        is_number = any(isinstance(row[number], int | float) for row in rows)
         table.add_column(escape(name), justify="right" if is_number else "left", overflow="fold")
-    for row in shown:
-        table.add_row(*(escape(_text(value)) for value in row))
+    for row in rows:
+        table.add_row(*("" if value is None else escape(str(value)) for value in row))
     console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
     console.print(table)
-    rest = f"; {len(rows) - len(shown):,} more: --limit 0 shows them" if rows != shown else ""
-    console.print(f"{len(rows):,} rows{rest}", style="dim")
+    count = f"{len(rows):,} row{'s' if len(rows) != 1 else ''}"
+    is_cut = limit > 0 and next(every, None) is not None
+    cut = f"the first {count} are shown: --limit 0 shows all" if is_cut else count
+    console.print(cut, style="dim")

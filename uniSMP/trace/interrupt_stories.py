@@ -45,7 +45,9 @@ def tell_interrupts(selected: SelectedEvents) -> Iterator[InterruptStory]:
             dict(zip(columns, values, strict=True))
             for values in zip(*(column.to_pylist() for column in rows.columns), strict=True)
         )
-        vector = next((row["vector"] for row in reversed(events) if row["vector"] is not None), None)
+        vector = next(
+            (row["vector"] for row in reversed(events) if row["vector"] is not None), None
+        )
         yield InterruptStory(vector, events)
 
 

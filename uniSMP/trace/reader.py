@@ -3,6 +3,7 @@
 import json
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -85,13 +86,9 @@ class Trace:
             ConfigError: DuckDB refuses it.
             FormatError: a segment is damaged.
         """
-        try:
+        with self._errors():
             result = self._connection.sql(query, params=_bound(parameters))
             table = None if result is None else result.to_arrow_table()
-        except (duckdb.IOException, duckdb.InvalidInputException) as error:
-            raise FormatError(f"{self.directory}: {_first_line(error)}") from error
-        except duckdb.Error as error:
-            raise ConfigError(f"SQL: {_first_line(error)}") from error
         return pa.table({}) if table is None else table
 
     def stream(self, query: str, parameters: Sequence[object] = ()) -> Iterator[pa.RecordBatch]:
@@ -106,12 +103,8 @@ class Trace:
         """
         cursor = self._connection.cursor()
         try:
-            relation = cursor.sql(query, params=list(parameters))
-            yield from relation.to_arrow_reader(_STREAM_ROWS)
-        except (duckdb.IOException, duckdb.InvalidInputException, pa.ArrowInvalid) as error:
-            raise FormatError(f"{self.directory}: {_first_line(error)}") from error
-        except duckdb.Error as error:
-            raise ConfigError(f"SQL: {_first_line(error)}") from error
+            with self._errors():
+                yield from cursor.sql(query, params=list(parameters)).to_arrow_reader(_STREAM_ROWS)
         finally:
             cursor.close()
 
@@ -129,16 +122,41 @@ class Trace:
             ConfigError: DuckDB refuses it, or it is more than a query.
             FormatError: a segment is damaged.
         """
-        try:
-            statements = self._connection.extract_statements(text)
-        except duckdb.Error as error:
-            raise ConfigError(f"SQL: {_first_line(error)}") from error
+        schema, batches = self.query_batches(text)
+        return pa.Table.from_batches(batches, schema)
+
+    def query_batches(self, text: str) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
+        """Return the columns of a stranger's query, and its rows in bounded memory.
+
+        Raises:
+            ConfigError: as for `query`; from the iterator too.
+            FormatError: a segment is damaged; from the iterator too.
+        """
+        cursor = self._connection.cursor()
+        with self._errors():
+            statements = cursor.extract_statements(text)
         kinds = {statement.type for statement in statements}
         if len(statements) != 1 or not kinds <= _READING:
             raise ConfigError("SQL: write one SELECT (or EXPLAIN); nothing else is carried out")
         if not self._is_locked:
             self._lock()
-        return self.sql(text)
+        with self._errors():
+            reader = cursor.sql(text).to_arrow_reader(_STREAM_ROWS)
+        return reader.schema, self._read(reader)
+
+    def _read(self, reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+        with self._errors():
+            yield from reader
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        """Make the errors of DuckDB ours."""
+        try:
+            yield
+        except (duckdb.IOException, duckdb.InvalidInputException, pa.ArrowInvalid) as error:
+            raise FormatError(f"{self.directory}: {_first_line(error)}") from error
+        except duckdb.Error as error:
+            raise ConfigError(f"SQL: {_first_line(error)}") from error
 
     def _lock(self) -> None:
         """Let queries read the segments of this trace and no other file from now on."""

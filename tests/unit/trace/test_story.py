@@ -42,7 +42,7 @@ def test_instruction_has_its_text_accesses_and_changes(tmp_path: Path) -> None:
 def test_events_stand_before_what_runs_at_their_step(tmp_path: Path) -> None:
     with read(tmp_path) as trace:
         kinds = [item.kind for item in Story(trace, Wanted(first_step=7, end_step=8)).items()]
-        assert kinds == ["slice_end", "slice_begin", "instruction"]
+        assert kinds == ["slice_end", "slice_begin", "access", "instruction"]
 
 
 def test_cores_addresses_and_data_choose(tmp_path: Path) -> None:
