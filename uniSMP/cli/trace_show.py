@@ -3,7 +3,8 @@
 import json
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 _LIMIT = 1000
 _END = (1 << 64) - 1
 _STEP_END = 1 << 62
+_PIPE_COLUMNS = 120
+_OF_INSTRUCTIONS = ("--address", "--symbol", "--memory")
 _SMALL_PAGE_ROWS = 2_000
 _PAGE_ROWS = 20_000
 
@@ -62,27 +65,58 @@ def command(  # noqa: PLR0913 - one parameter per option
 
     if limit < 0:
         raise ConfigError(f"--limit {limit}: choose 0 (all) or more")
+    chosen: dict[str, object] = {
+        "--address": address,
+        "--symbol": symbol,
+        "--memory": memory,
+        "--kind": kinds,
+    }
+    chosen |= {"--events": events_only, "--columns": in_columns}
+    if follows:
+        _refuse_together("--follow-interrupts", chosen)
+    if events_only or kinds:
+        _refuse_together("--kind" if kinds else "--events", chosen, _OF_INSTRUCTIONS)
+    if as_json:
+        _refuse_together("--json", chosen, ("--columns",))
+    _check_kinds(kinds)
     with Trace(directory) as trace:
         first, end = parse_range(steps, "--steps") if steps else (0, None)
         ranges = [_addresses(text, "--address") for text in address]
         ranges += [parse_symbol(text, trace.symbols, "--symbol") for text in symbol]
         wanted = Wanted(
             first,
-            _STEP_END if end is None else end,
+            _STEP_END if end is None else min(end, _STEP_END),
             tuple(sorted(parse_cores(cores, "--core"))) if cores else (),
             tuple(ranges),
             tuple(_addresses(text, "--memory") for text in memory),
             kinds,
             events_only=events_only or bool(kinds),
         )
-        if wanted.addresses:
-            trace.require("executions")
         lines = (
-            _follow(trace, wanted)
+            _follow(trace, wanted, as_json=as_json)
             if follows
             else _tell(trace, wanted, limit, as_json=as_json, in_columns=in_columns)
         )
         _print(lines, limit)
+
+
+def _refuse_together(
+    option: str, chosen: Mapping[str, object], others: Collection[str] | None = None
+) -> None:
+    """Raise ConfigError where an option was given that means nothing beside another one."""
+    for name, value in chosen.items():
+        if value and (others is None or name in others):
+            raise ConfigError(f"{option} and {name} do not go together")
+
+
+def _check_kinds(kinds: Sequence[str]) -> None:
+    from uniSMP.trace.schema import EVENT_KINDS  # noqa: PLC0415 - heavy
+
+    for kind in kinds:
+        if kind not in EVENT_KINDS:
+            near = get_close_matches(kind, EVENT_KINDS, 1)
+            hint = f"is {near[0]} meant?" if near else f"choose from {', '.join(EVENT_KINDS)}"
+            raise ConfigError(f"--kind {kind}: there are no such events; {hint}")
 
 
 def _addresses(text: str, option: str) -> tuple[int, int]:
@@ -108,46 +142,34 @@ def _tell(
     from uniSMP.trace import telling  # noqa: PLC0415 - heavy
     from uniSMP.trace.story import Story  # noqa: PLC0415
 
-    teller = telling.Teller(trace)
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    teller = telling.Teller(trace, width)
     small = 0 < limit < _SMALL_PAGE_ROWS
     items = Story(trace, wanted).items(limit + 1 if small else _PAGE_ROWS)
     if as_json:
-        for item in items:
-            yield [json.dumps(telling.as_json(item, trace))]
-        return
-    if not in_columns:
-        for item in items:
-            yield teller.lines(item)
-        return
-    core_ids = list(wanted.core_ids) or [core["id"] for core in trace.manifest.get("cores", [])]
-    width = shutil.get_terminal_size((120, 40)).columns
-    yield [teller.column_head(core_ids, width)]
-    for item in items:
-        if item.core is None or item.core in core_ids:
-            line = teller.column_line(item, core_ids, width)
-            if line is not None:
-                yield [line]
+        yield from ([json.dumps(telling.as_json(item, trace))] for item in items)
+    elif in_columns:
+        core_ids = list(wanted.core_ids) or trace.core_ids
+        columns = telling.Columns(teller, core_ids, width or _PIPE_COLUMNS)
+        yield from columns.tell(items)
+    else:
+        yield from (teller.lines(item) for item in items)
 
 
-def _follow(trace: "Trace", wanted: "Wanted") -> Iterator[list[str]]:
-    """Yield the lines of each interrupt's story."""
+def _follow(trace: "Trace", wanted: "Wanted", *, as_json: bool) -> Iterator[list[str]]:
+    """Yield the lines of each interrupt's story; one that began before the steps lacks that."""
     from uniSMP.trace.interrupt_stories import tell_interrupts  # noqa: PLC0415 - heavy
+    from uniSMP.trace.interrupt_telling import interrupt_data, interrupt_lines  # noqa: PLC0415
     from uniSMP.trace.selection import Selection, select_events  # noqa: PLC0415
 
     end = None if wanted.end_step == _STEP_END else wanted.end_step
-    selected = select_events(trace, Selection(wanted.first_step, end, wanted.core_ids))
+    selected = select_events(trace, Selection(wanted.first_step, end))
     for note in selected.notes:
-        click.echo(note, err=True)
-    for story in tell_interrupts(selected):
-        title = "" if story.vector is None else f"vector {story.vector:#04x}"
-        lines = [title or story.events[-1]["kind"]]
-        step, ticks = story.events[0]["step"], story.events[0]["ticks"]
-        for row in story.events:
-            core = "" if row["core"] is None else f"core {row['core']}"
-            place = "" if row["rip"] is None else trace.names.describe(row["rip"])
-            since = f"+{row['step'] - step:,}"
-            later = f"+{row['ticks'] - ticks:,} ns"
-            what = row["kind"].replace("_", " ")
-            what += f" ({row['mode']})" if row["mode"] else ""
-            lines.append(f"{row['step']:>11} {since:>9} {later:>15}  {core:<8} {what:<28} {place}")
-        yield [*lines, ""]
+        click.echo(note.replace("--steps or --max-events", "--steps"), err=True)
+    for story in tell_interrupts(trace, selected):
+        if story.concerns(wanted.core_ids):
+            yield (
+                [json.dumps(interrupt_data(story, trace.names))]
+                if as_json
+                else interrupt_lines(story, trace.names)
+            )

@@ -71,6 +71,14 @@ class Trace:
         """Return the files of a table, in order."""
         return sorted((self.directory / name).glob("*.parquet"))
 
+    @cached_property
+    def core_ids(self) -> list[int]:
+        """The cores, in order; of a trace that was cut short those that it tells of."""
+        if self.manifest.get("cores"):
+            return [core["id"] for core in self.manifest["cores"]]
+        rows = self.rows("SELECT DISTINCT core FROM events WHERE core IS NOT NULL ORDER BY core")
+        return [row["core"] for row in rows]
+
     def require(self, name: str) -> None:
         """Raise ConfigError where the trace lacks a table, saying at which level it has it."""
         if not self.has(name):

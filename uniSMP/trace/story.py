@@ -222,9 +222,10 @@ class Story:
 
 
 def _inside(place: str, reach: str, ranges: tuple[tuple[int, int], ...]) -> str:
-    """Return a condition: `reach` bytes from `place` on have one inside; no sum can overflow."""
+    """Return a condition: `reach` bytes from `place` on have one inside; no sum overflows."""
     return " OR ".join(
-        f"({place} < {high} AND ({place} >= {low} OR {low} - {place} < {reach}))"
+        f"({place} < {high}::UBIGINT AND "
+        f"({place} >= {low}::UBIGINT OR {place}::HUGEINT + {reach} > {low}))"
         for low, high in ranges
     )
 

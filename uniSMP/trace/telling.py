@@ -1,5 +1,6 @@
 """Items of a story as lines of text, for a terminal or a pipe."""
 
+from collections.abc import Iterable, Iterator
 from textwrap import wrap
 from typing import Any
 
@@ -14,6 +15,7 @@ _DECIMAL_VALUES = frozenset(
 _LEFT_OUT = frozenset({"step", "core", "kind", "ticks"})
 _SYMBOL_WIDTH = 24
 _TEXT_WIDTH = 34
+_STEP_WIDTH = 11
 _HEAD_WIDTH = 16
 """Step and core."""
 _NARROWEST_COLUMN = 16
@@ -37,7 +39,8 @@ class Teller:
         core = "  -" if item.core is None else f"{item.core:>3}"
         head = f"{item.step:>11} {core} "
         if item.kind == "access":
-            return [f"{head}-- {detail}" for detail in self.details(item)]
+            lines = [f"{head}-- {detail}" for detail in self.details(item)]
+            return [part for line in lines for part in self._wrapped(line, len(head) + 3)]
         if item.kind not in ("instruction", "execution"):
             return self._wrapped(f"{head}-- {self._event(item)}", len(head) + 3)
         rip = item.row["rip"]
@@ -114,37 +117,51 @@ class Teller:
                 parts.append(f"{name}={text}")
         return " ".join(parts)
 
-    # -- cores side by side --------------------------------------------------------------------
+    def short(self, item: Item) -> str:
+        """Return an item without its step, core, source and, of an instruction, its accesses."""
+        if item.kind == "access":
+            return f"-- {'; '.join(self.details(item))}"
+        if item.kind not in ("instruction", "execution"):
+            return f"-- {self._event(item)}"
+        rip = item.row["rip"]
+        name = self._names.describe(rip) or f"{rip:#x}"
+        return (
+            f"{name} x{item.row['count']}" if item.kind == "execution" else f"{item.text}  {name}"
+        )
 
-    def column_head(self, cores: list[int], width: int) -> str:
-        """Return the titles of the columns."""
-        column = column_width(len(cores), width)
-        return f"{'step':>11} " + "".join(f"{f'core {core}':<{column}}" for core in cores)
 
-    def column_line(self, item: Item, cores: list[int], width: int) -> str | None:
-        """Return an item as a line in the column of its core; None where no core did it."""
-        if item.core is None:
-            return None
-        column = column_width(len(cores), width)
-        if item.kind == "instruction":
-            name = self._names.describe(item.row["rip"])
-            text = f"{item.text}  {name}"
-        elif item.kind == "access":
-            text = f"-- {'; '.join(self.details(item))}"
-        elif item.kind == "execution":
-            rip = item.row["rip"]
-            text = f"{self._names.describe(rip) or hex(rip)} x{item.row['count']}"
-        else:
-            text = f"-- {self._event(item)}"
-        place = cores.index(item.core)
-        room = column - 1 if place + 1 < len(cores) else max(column, width - 12 - place * column)
+class Columns:
+    """Tells with the cores side by side.
+
+    Args:
+        teller: for the texts.
+        core_ids: one column each.
+        width: characters of a line; more where the columns would be too narrow.
+    """
+
+    def __init__(self, teller: Teller, core_ids: list[int], width: int) -> None:
+        self._teller = teller
+        self._core_ids = core_ids
+        room = (width - _STEP_WIDTH - 1) // max(1, len(core_ids))
+        self._column = max(_NARROWEST_COLUMN, room)
+
+    def tell(self, items: Iterable[Item]) -> Iterator[list[str]]:
+        """Yield the titles, and a line for each item; what no core did has none."""
+        titles = "".join(f"{f'core {core}':<{self._column}}" for core in self._core_ids)
+        head = f"{'step':>{_STEP_WIDTH}} {titles}".rstrip()
+        for item in items:
+            if item.core in self._core_ids:
+                lines = [head, self.line(item)] if head else [self.line(item)]
+                head = ""
+                yield lines
+
+    def line(self, item: Item) -> str:
+        """Return an item in the column of its core, cut where it does not fit."""
+        text = self._teller.short(item)
+        room = self._column - 1
         cut = text if len(text) <= room else text[: room - 1] + "…"
-        return f"{item.step:>11} {'':<{column * place}}{cut}".rstrip()
-
-
-def column_width(cores: int, width: int) -> int:
-    """Return the width of a core's column."""
-    return max(_NARROWEST_COLUMN, (width - 12) // max(1, cores))
+        place = self._core_ids.index(-1 if item.core is None else item.core)
+        return f"{item.step:>{_STEP_WIDTH}} {'':<{self._column * place}}{cut}".rstrip()
 
 
 def as_json(item: Item, trace: Trace) -> Row:

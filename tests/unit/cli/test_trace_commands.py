@@ -1,5 +1,6 @@
 """`unismp trace show`, `stats`, `sql` and `diff`."""
 
+import io
 import json
 import sys
 from collections.abc import Callable
@@ -67,6 +68,11 @@ def test_show_takes_each_option(
         (("--symbol", "nowhere"), "there is no label"),
         (("--core", "x"), "is no number"),
         (("--limit", "-1"), "choose 0"),
+        (("--kind", "interupt_sent"), "there are no such events"),
+        (("--kind", "ipi_snt"), "is ipi_sent meant?"),
+        (("--events", "--symbol", "again"), "--events and --symbol do not go together"),
+        (("--follow-interrupts", "--columns"), "do not go together"),
+        (("--json", "--columns"), "--json and --columns do not go together"),
     ],
 )
 def test_show_refuses_what_it_cannot_do(
@@ -96,6 +102,30 @@ def test_sql_prints_in_three_forms(unismp: Unismp, trace: str) -> None:
 def test_sql_shows_addresses_in_hexadecimal(unismp: Unismp, trace: str) -> None:
     query = "SELECT rip FROM instructions LIMIT 1"
     assert unismp("trace", "sql", trace, query, "--csv", "--hex").out == "rip\n0x100000\n"
+
+
+def test_sql_reads_the_query_from_standard_input(
+    unismp: Unismp, trace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("SELECT 7 AS n"))
+    assert unismp("trace", "sql", trace, "-", "--csv").out == "n\n7\n"
+
+
+def test_sql_writes_bytes_in_hexadecimal_and_sums_as_numbers(unismp: Unismp, trace: str) -> None:
+    query = "SELECT '\\xFA\\x90'::BLOB AS code, sum(instructions) AS n FROM executions"
+    (row,) = unismp("trace", "sql", trace, query, "--json").out.splitlines()
+    steps = json.loads((Path(trace) / "manifest.json").read_text())["steps"]
+    assert json.loads(row) == {"code": "fa90", "n": steps}
+
+
+def test_sql_shows_titles_of_an_empty_result(unismp: Unismp, trace: str) -> None:
+    call = unismp("trace", "sql", trace, "SELECT core FROM events WHERE false")
+    assert call.out.split() == ["core", "0", "rows"]
+
+
+def test_sql_says_where_it_cut(unismp: Unismp, trace: str) -> None:
+    call = unismp("trace", "sql", trace, "FROM instructions", "--limit", "2")
+    assert call.out.splitlines()[-1] == "the first 2 rows are shown: --limit 0 shows all"
 
 
 @pytest.mark.parametrize("query", ["", "SELEC", "DROP VIEW events", "SELECT 1; SELECT 2"])

@@ -65,6 +65,20 @@ def test_query_reads_the_tables(tmp_path: Path) -> None:
         assert trace.query("FROM symbols SELECT name LIMIT 1").num_rows == 1
 
 
+def test_second_query_is_answered_too(tmp_path: Path) -> None:
+    with read(tmp_path) as trace:
+        assert trace.query("SELECT 1 AS n").to_pylist() == [{"n": 1}]
+        assert trace.query("SELECT 2 AS n").to_pylist() == [{"n": 2}]
+        with pytest.raises(ConfigError, match="SQL: "):
+            trace.query("FROM '/etc/passwd'")
+
+
+def test_core_ids_are_known_without_a_whole_manifest(tmp_path: Path) -> None:
+    with read(tmp_path) as trace:
+        del trace.manifest["cores"]
+        assert trace.core_ids == [0, 1]
+
+
 def test_table_of_a_higher_level_is_named_with_it(tmp_path: Path) -> None:
     with read(tmp_path, Level.BLOCKS) as trace, pytest.raises(ConfigError, match="level memory"):
         trace.require("memory")

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from uniSMP.errors import ConfigError
 from uniSMP.trace.schema import Level
-from uniSMP.trace.story import Story, Wanted
-from uniSMP.trace.telling import Teller, as_json
+from uniSMP.trace.story import Item, Story, Wanted
+from uniSMP.trace.telling import Columns, Teller, as_json
 
 sys.path.insert(0, str(Path(__file__).parent))
 from reading import read
@@ -92,16 +93,71 @@ def test_lines_name_place_text_and_accesses(tmp_path: Path) -> None:
 
 def test_columns_put_each_core_in_its_own(tmp_path: Path) -> None:
     with read(tmp_path) as trace:
-        teller = Teller(trace)
+        columns = Columns(Teller(trace), [0, 1], 80)
         items = [item for item in Story(trace, Wanted()).items() if item.kind == "instruction"]
-        first = next(item for item in items if item.core == 0)
-        other = next(item for item in items if item.core == 1)
-        left = teller.column_line(first, [0, 1], 80)
-        right = teller.column_line(other, [0, 1], 80)
-        assert left is not None
-        assert right is not None
-        assert right.index("mov") - left.index("mov") == 34
-        assert max(len(left), len(right)) <= 80
+        first = columns.line(next(item for item in items if item.core == 0))
+        other = columns.line(next(item for item in items if item.core == 1))
+        assert other.index("mov") - first.index("mov") == 34
+        assert max(len(first), len(other)) <= 80
+
+
+def test_columns_begin_with_titles_and_leave_out_what_no_core_did(tmp_path: Path) -> None:
+    items = [Item(0, None, "reset", {}), Item(5, 1, "halt", {"rip": 0x99})]
+    with read(tmp_path) as trace:
+        told = list(Columns(Teller(trace), [0, 1], 40).tell(items))
+    assert told == [
+        ["       step core 0          core 1", "          5                 -- halt at 0x99"]
+    ]
+
+
+def test_sparse_choice_finds_the_code_of_each_instruction(tmp_path: Path) -> None:
+    with read(tmp_path) as trace:
+        start = trace.symbols["again"]
+        items = list(Story(trace, Wanted(addresses=((start, start + 1),))).items())
+        (count,) = trace.rows(f"SELECT count(*) AS n FROM instructions WHERE rip = {start}")  # noqa: S608 - our own number
+    assert len(items) == count["n"] > 10
+    assert {item.text for item in items} == {"lock inc dword ptr [rbx]"}
+    assert {tuple(row["access"] for row in item.accesses if row["origin"] == "instruction")
+        for item in items} == {("locked read", "locked write")}  # fmt: skip
+
+
+def test_access_stands_beside_the_core_that_made_it(tmp_path: Path) -> None:
+    with read(tmp_path) as trace:
+        items = list(Story(trace, Wanted()).items())
+    owners = {(item.core, row["core"]) for item in items for row in item.accesses + item.changes}
+    strays = [item for item in items if item.kind == "access"]
+    assert owners == {(0, 0), (1, 1)}
+    assert {row["origin"] for item in strays for row in item.accesses} == {"page walk"}
+
+
+def test_addresses_at_the_end_of_the_address_space_choose(tmp_path: Path) -> None:
+    top = (1 << 64) - 1
+    with read(tmp_path) as trace:
+        wanted = Wanted(addresses=((top - 1, top),), data=((top - 7, top),))
+        assert list(Story(trace, wanted).items()) == []
+
+
+def test_block_that_reaches_into_the_addresses_is_told(tmp_path: Path) -> None:
+    with read(tmp_path, Level.BLOCKS) as trace:
+        inside = trace.symbols["_start"] + 1
+        items = list(Story(trace, Wanted(addresses=((inside, inside + 1),))).items())
+    assert [item.row["rip"] for item in items] == [inside - 1, inside - 1]
+
+
+def test_accesses_are_refused_where_none_were_traced(tmp_path: Path) -> None:
+    with (
+        read(tmp_path, Level.BLOCKS) as trace,
+        pytest.raises(ConfigError, match="level memory"),
+    ):
+        Story(trace, Wanted(data=((0, 1),)))
+
+
+def test_lines_fit_the_width(tmp_path: Path) -> None:
+    with read(tmp_path) as trace:
+        teller = Teller(trace, 80)
+        lines = [line for item in Story(trace, Wanted()).items() for line in teller.lines(item)]
+    assert max(map(len, lines)) <= 80
+    assert any("rax=0x0" in line for line in lines)
 
 
 def test_json_has_what_the_line_has(tmp_path: Path) -> None:
