@@ -87,7 +87,30 @@ def first_difference(
 
 
 def _compare(left: Trace, right: Trace, name: str, end: int | None) -> Difference | None:
-    for one, other in _aligned(_batches(left, name), _batches(right, name)):
+    if name != "executions":
+        return _compare_batches(name, _batches(left, name), _batches(right, name), end)
+    first = 0
+    if _has_same_blocks(left, right):  # then executions that are equal need not be expanded
+        pieces = _batches(left, name), _batches(right, name)
+        unequal = _compare_batches(name, *pieces, end)
+        if unequal is None:
+            return None
+        first = unequal.step
+    one, other = (
+        _Expansion(trace).expand_all(_batches(trace, name, first)) for trace in (left, right)
+    )
+    return _compare_batches(name, one, other, end)
+
+
+def _has_same_blocks(left: Trace, right: Trace) -> bool:
+    query = "SELECT * FROM blocks ORDER BY block"
+    return bool(left.sql(query).equals(right.sql(query)))
+
+
+def _compare_batches(
+    name: str, left: Iterator[pa.Table], right: Iterator[pa.Table], end: int | None
+) -> Difference | None:
+    for one, other in _aligned(left, right):
         if end is not None and one.num_rows and one.column("step")[0].as_py() >= end:
             return None
         place = _first_unequal(one, other)
@@ -101,9 +124,8 @@ def _compare(left: Trace, right: Trace, name: str, end: int | None) -> Differenc
     return None
 
 
-def _batches(trace: Trace, name: str) -> Iterator[pa.Table]:
-    """Yield the rows of a table; executions as the instructions they stand for."""
-    expansion = _Expansion(trace) if name == "executions" else None
+def _batches(trace: Trace, name: str, first: int = 0) -> Iterator[pa.Table]:
+    """Yield the rows of a table from a step on."""
     for path in trace.segments(name):
         try:
             file = pq.ParquetFile(path)
@@ -113,7 +135,9 @@ def _batches(trace: Trace, name: str) -> Iterator[pa.Table]:
                     column, words = _LEFT_OUT[name]
                     left_out = pc.is_in(rows.column(column), pa.array(words))
                     rows = rows.filter(pc.invert(left_out))
-                yield rows if expansion is None else expansion.expand(rows)
+                if first:
+                    rows = rows.filter(pc.greater_equal(rows.column("step"), first))
+                yield rows
         except (OSError, pa.ArrowException) as error:
             raise FormatError(f"{path} is damaged: {error}") from error
 
@@ -129,6 +153,10 @@ class _Expansion:
             self._first[row["block"]] = len(addresses)
             addresses += [row["address"] + offset & _MASK64 for offset in row["offsets"]]
         self._addresses = np.array(addresses, dtype=np.uint64)
+
+    def expand_all(self, batches: Iterator[pa.Table]) -> Iterator[pa.Table]:
+        """Yield (step, core, rip) of each instruction."""
+        return (self.expand(rows) for rows in batches)
 
     def expand(self, rows: pa.Table) -> pa.Table:
         """Return (step, core, rip) of each instruction."""

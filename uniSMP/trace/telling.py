@@ -81,12 +81,13 @@ class Teller:
 
     def details(self, item: Item) -> list[str]:
         """Return what an instruction read, wrote and changed."""
-        told = [self._access(row) for row in item.accesses]
+        told = [self.access(row) for row in item.accesses]
         if item.changes:
             told.append(" ".join(f"{row['register']}={row['value']:#x}" for row in item.changes))
         return told
 
-    def _access(self, row: Row) -> str:
+    def access(self, row: Row) -> str:
+        """Return a row of `memory` as text."""
         place = row["physical"] if row["linear"] is None else row["linear"]
         name = self._names.describe(place)
         where = f"[{place:#x}{' ' + name if name else ''}]"
