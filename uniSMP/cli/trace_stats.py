@@ -13,22 +13,24 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 _TOP = 12
+_MOST_TARGETS = 8
 _TITLES = {
     "functions": "Hot functions (what lies between two labels)",
     "blocks": "Hot blocks",
-    "interrupts": "Interrupts delivered; latency from accepted (IRR) to delivered",
+    "interrupts": "Interrupts delivered; latency in steps and ns from accepted (IRR) to delivered",
     "exceptions": "Exceptions and software interrupts",
     "ipis": "Interprocessor interrupts",
-    "slices": "Slices, and what ended them",
+    "slices": "Slices, and what ended them; pause: PAUSE while others could run (spinning)",
     "halts": "HLT",
     "interrupts_off": "Longest stretch with interrupts off (IF = 0)",
     "locks": "Locked accesses, by the address",
     "sharing": "Cache lines (64 bytes) that cores share",
 }
 _NOTES = {
-    "locks": "handovers: another core had it last; unchanged: wrote what was there, such as a "
-    "compare-exchange that failed",
-    "sharing": "transfers: the line must move to another core; false: no 8 bytes are used by two",
+    "locks": "handovers: another core had it last; unchanged: it wrote what was there,\n"
+    "such as a compare-exchange that failed",
+    "sharing": "transfers: the line must move to another core; false: no 8 bytes are used by\n"
+    "two cores",
 }
 
 
@@ -83,6 +85,8 @@ def _print_section(console: "Console", name: str, rows: list[Row], total: int) -
 
     console.print(f"\n[bold]{_TITLES[name]}[/]")
     shaped = [_SHAPES.get(name, dict)(row) for row in rows]
+    if name == "ipis":
+        shaped = _matrix(rows)
     if name in ("functions", "blocks"):
         shaped = [_with_share(row, total) for row in shaped]
     table = Table(box=None, pad_edge=False)
@@ -134,10 +138,25 @@ def _interrupt(row: Row) -> Row:
         "min": row["steps_min"],
         "median": row["steps_median"],
         "p99": row["steps_p99"],
-        "max steps": row["steps_max"],
+        "max": row["steps_max"],
         "median ns": row["ns_median"],
+        "p99 ns": row["ns_p99"],
         "max ns": row["ns_max"],
     }
+
+
+def _matrix(rows: list[Row]) -> list[Row]:
+    """Return senders downwards and targets across; as they are where these are too many."""
+    targets = sorted({row["target"] for row in rows})
+    if len(targets) > _MOST_TARGETS:
+        return rows
+    sent = {(row["sender"], row["mode"], row["target"]): row["sent"] for row in rows}
+    senders = dict.fromkeys((row["sender"], row["mode"]) for row in rows)
+    return [
+        {"from": sender, "mode": mode}
+        | {f"to {target}": sent.get((sender, mode, target)) for target in targets}
+        for sender, mode in senders
+    ]
 
 
 def _exception(row: Row) -> Row:

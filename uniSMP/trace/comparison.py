@@ -2,13 +2,14 @@
 
 The tables that both have are read side by side, a batch at a time, and compared column by column;
 the earliest step at which any of them differs is the answer. Where slices and blocks begin is not
-compared, but what the cores did: executions are compared instruction by instruction, and accessed
-and dirty bits, which a trace shows at the ends of slices, are left out.
+compared, but what the cores did: executions are compared instruction by instruction with their
+bytes, and accessed and dirty bits, which a trace shows at the ends of slices, are left out.
 """
 
+import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, pairwise
 from typing import Any
 
 import numpy as np
@@ -77,12 +78,11 @@ def first_difference(
     found: Difference | None = None
     both = [name for name in _TABLES if left.has(name) and right.has(name)]
     for name in both:
-        if name != "executions" or "instructions" not in both:
-            on_table(name)
-            end = None if found is None else found.step
-            difference = _compare(left, right, name, end)
-            if difference is not None and (found is None or difference.step < found.step):
-                found = difference
+        on_table(name)
+        end = None if found is None else found.step
+        difference = _compare(left, right, name, end)
+        if difference is not None and (found is None or difference.step < found.step):
+            found = difference
     return found
 
 
@@ -146,20 +146,23 @@ class _Expansion:
     """Turns executions into rows of instructions."""
 
     def __init__(self, trace: Trace) -> None:
-        rows = trace.rows("SELECT block, address, offsets FROM blocks ORDER BY block")
+        rows = trace.rows("SELECT block, address, code, offsets FROM blocks ORDER BY block")
         self._first = np.zeros(max((row["block"] for row in rows), default=0) + 2, dtype=np.int64)
         addresses: list[int] = []
+        code: list[int] = []
         for row in rows:
             self._first[row["block"]] = len(addresses)
             addresses += [row["address"] + offset & _MASK64 for offset in row["offsets"]]
+            code += _digests(row["code"], row["offsets"])
         self._addresses = np.array(addresses, dtype=np.uint64)
+        self._code = np.array(code, dtype=np.uint64)
 
     def expand_all(self, batches: Iterator[pa.Table]) -> Iterator[pa.Table]:
-        """Yield (step, core, rip) of each instruction."""
+        """Yield (step, core, rip, code) of each instruction; `code` is a digest of its bytes."""
         return (self.expand(rows) for rows in batches)
 
     def expand(self, rows: pa.Table) -> pa.Table:
-        """Return (step, core, rip) of each instruction."""
+        """Return the same for some executions."""
         step, core, block, count = (
             rows.column(name).to_numpy() for name in ("step", "core", "block", "instructions")
         )
@@ -171,8 +174,17 @@ class _Expansion:
                 "step": np.repeat(step, count) + within,
                 "core": np.repeat(core, count),
                 "rip": self._addresses[place],
+                "code": self._code[place],
             }
         )
+
+
+def _digests(code: bytes, offsets: list[int]) -> list[int]:
+    """Return a digest of 64 bits of each instruction of a block."""
+    pieces = (code[first:end] for first, end in pairwise([*offsets, len(code)]))
+    return [
+        int.from_bytes(hashlib.blake2b(piece, digest_size=8).digest(), "little") for piece in pieces
+    ]
 
 
 def _aligned(

@@ -47,6 +47,7 @@ _INTERRUPTS = """
         quantile_disc(step - step_before, 0.99) FILTER (is_paired) AS steps_p99,
         max(step - step_before) FILTER (is_paired) AS steps_max,
         median(ticks - ticks_before) FILTER (is_paired)::BIGINT AS ns_median,
+        quantile_disc(ticks - ticks_before, 0.99) FILTER (is_paired) AS ns_p99,
         max(ticks - ticks_before) FILTER (is_paired) AS ns_max
     FROM delivered GROUP BY vector, source ORDER BY vector, source
 """
@@ -64,7 +65,8 @@ _IPIS = """
 _SLICES = """
     SELECT core, count(*) AS slices, median(value)::BIGINT AS instructions_median,
         count(*) FILTER (detail = 'budget') AS whole, count(*) FILTER (detail = 'pause') AS pause,
-        count(*) FILTER (detail = 'halt') AS halt
+        count(*) FILTER (detail = 'halt') AS halt,
+        count(*) FILTER (detail NOT IN ('budget', 'pause', 'halt')) AS other
     FROM events WHERE kind = 'slice_end' GROUP BY core ORDER BY core
 """
 _HALTS = """
@@ -92,10 +94,12 @@ _INTERRUPTS_OFF = """
     ), counted AS (
         SELECT s.core, s.step, s.past, (SELECT count(*) FROM instructions i
             WHERE i.core = s.core AND i.step > s.step AND i.step <= s.past) AS instructions
-        FROM (SELECT *, row_number() OVER (PARTITION BY core ORDER BY past - step DESC) AS rank
-            FROM stretch) s WHERE s.rank <= 20
+        FROM (SELECT *, row_number() OVER longest AS rank FROM stretch
+            WINDOW longest AS (PARTITION BY core ORDER BY past - step DESC, step)) s
+        WHERE s.rank <= 20
     )
-    SELECT core, max(instructions) AS instructions, arg_max(step, instructions) AS from_step
+    SELECT core, max(instructions) AS instructions,
+        arg_max(step, [instructions, -step]) AS from_step
     FROM counted GROUP BY core ORDER BY core
 """
 _LOCKS = """
@@ -126,7 +130,7 @@ _SHARING = """
         FROM memory m JOIN line l ON m.physical // 64 = l.line WHERE m.origin = 'instruction'
     ), beside AS (
         SELECT *, lag(core) OVER w AS core_before, lag(is_write) OVER w AS was_write
-        FROM touch WINDOW w AS (PARTITION BY line ORDER BY step)
+        FROM touch WINDOW w AS (PARTITION BY line ORDER BY step, is_write)
     ), words AS (
         SELECT line, max(cores) AS cores_at_a_word FROM
             (SELECT line, word, count(DISTINCT core) AS cores FROM touch GROUP BY line, word)

@@ -7,7 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+
+from uniSMP.trace.schema import Level
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "trace"))
 from reading import write
@@ -91,6 +95,16 @@ def test_stats_prints_tables_and_json(unismp: Unismp, trace: str) -> None:
     assert found["missing"] == {}
 
 
+def test_stats_show_who_sent_ipis_to_whom(unismp: Unismp, tmp_path: Path) -> None:
+    folder = str(tmp_path / "ping")
+    unismp("run", "ipi_ping", "--cores", "3", "--trace", folder, "--trace-level", "events")
+    lines = unismp("trace", "stats", folder).out.splitlines()
+    head = lines.index("Interprocessor interrupts")
+    assert lines[head + 1].split() == ["from", "mode", "to", "0", "to", "1", "to", "2"]
+    assert lines[head + 4].split() == ["0", "start-up", "-", "1", "1"]
+    assert max(map(len, lines)) <= 80
+
+
 def test_sql_prints_in_three_forms(unismp: Unismp, trace: str) -> None:
     query = "SELECT core, count(*) AS n FROM instructions GROUP BY core ORDER BY core"
     assert unismp("trace", "sql", trace, query).out.splitlines()[0].split() == ["core", "n"]
@@ -141,6 +155,54 @@ def test_diff_of_the_same_is_0_and_of_others_1(unismp: Unismp, trace: str, tmp_p
     assert call.status == 1
     assert "configuration.quantum: 7 and 9" in call.out
     assert "the same up to step 7" in call.out
+
+
+def test_diff_says_what_each_executed(unismp: Unismp, tmp_path: Path) -> None:
+    level = Level.INSTRUCTIONS
+    write(tmp_path / "a", "_start: nop\nmov eax, 1\ncli\nhlt\n", level)
+    write(tmp_path / "b", "_start: nop\njmp on\n.zero 3\non: cli\nhlt\n", level)
+    call = unismp("trace", "diff", str(tmp_path / "a"), str(tmp_path / "b"), "--context", "1")
+    assert call.status == 1
+    assert call.out.splitlines()[:3] == [
+        "the same up to step 1; the first difference is in executions:",
+        "  A: step 1, core 0: executed mov eax, 1 at _start+0x1",
+        "  B: step 1, core 0: executed jmp 0x100006 at _start+0x1",
+    ]
+    assert [line[:12] for line in call.out.splitlines() if "nop" in line] == ["           0"] * 2
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [("memory", "[0x2000] -> 0x00000063 (locked)"), ("registers", "rflags=0x63")],
+)
+def test_diff_shows_values(
+    unismp: Unismp, trace: str, tmp_path: Path, table: str, said: str
+) -> None:
+    write(tmp_path / "other")
+    path = tmp_path / "other" / table / "000000.parquet"
+    rows = pq.read_table(path).to_pydict()
+    rows["value"][rows["step"].index(1)] = 0x63
+    pq.write_table(pa.table(rows, schema=pq.read_schema(path)), path)
+    call = unismp("trace", "diff", trace, str(tmp_path / "other"))
+    assert call.status == 1
+    assert f"the first difference is in {table}:" in call.out
+    assert f"  B: step 1, core 0: {said}" in call.out
+
+
+def test_diff_shows_events(unismp: Unismp, tmp_path: Path) -> None:
+    write(tmp_path / "a", "_start: mov al, 5\nout 0xE9, al\ncli\nhlt\n", Level.EVENTS)
+    write(tmp_path / "b", "_start: mov al, 6\nout 0xE9, al\ncli\nhlt\n", Level.EVENTS)
+    call = unismp("trace", "diff", str(tmp_path / "a"), str(tmp_path / "b"))
+    assert "  A: step 1, core 0: -- port_write at _start+0x2 address=0xe9" in call.out
+
+
+def test_diff_says_that_one_ends(unismp: Unismp, tmp_path: Path) -> None:
+    write(tmp_path / "a", "_start: cli\nhlt\n", Level.INSTRUCTIONS)
+    write(tmp_path / "b", "_start: cli\nhlt\n", Level.INSTRUCTIONS)
+    (tmp_path / "b" / "instructions" / "000000.parquet").unlink()
+    call = unismp("trace", "diff", str(tmp_path / "a"), str(tmp_path / "b"))
+    assert "  A: step 0, core 0: executed cli at _start" in call.out
+    assert "  B: has no more rows" in call.out
 
 
 @pytest.mark.parametrize("name", ["show", "stats", "sql", "diff", "export", "html"])

@@ -11,7 +11,7 @@ from uniSMP.trace.reader import Trace
 from uniSMP.trace.schema import Level
 
 sys.path.insert(0, str(Path(__file__).parent))
-from reading import GUEST, write
+from reading import write
 
 
 @pytest.fixture(params=[1 << 18, 5])
@@ -54,16 +54,16 @@ def test_other_schedule_differs_where_the_other_core_runs(tmp_path: Path, level:
 
 
 def test_value_that_differs_is_found_in_its_table(tmp_path: Path) -> None:
-    write(tmp_path / "a", level=Level.MEMORY)
-    write(tmp_path / "b", GUEST.replace("cmp dword ptr [rbx], 20", "cmp dword ptr [rbx], 21"))
-    write(tmp_path / "c", GUEST.replace("[rbx + rdi * 8 + 64], rdi", "[rbx + rdi * 8 + 64], rbx"))
-    with Trace(tmp_path / "a") as left, Trace(tmp_path / "c") as right:
+    source = "_start: nop\nmov eax, [data]\ncli\nhlt\ndata: .long 5\n"
+    write(tmp_path / "a", source, level=Level.MEMORY)
+    write(tmp_path / "b", source.replace("5", "6"))
+    with Trace(tmp_path / "a") as left, Trace(tmp_path / "b") as right:
         found = first_difference(left, right)
         assert found is not None
-        assert (found.table, found.step) == ("memory", 3)
+        assert (found.table, found.step) == ("memory", 1)
         assert found.left is not None
         assert found.right is not None
-        assert (found.left["value"], found.right["value"]) == (0, 0x2000)
+        assert (found.left["value"], found.right["value"]) == (5, 6)
 
 
 def test_trace_that_ends_earlier_differs_there(tmp_path: Path) -> None:
@@ -75,4 +75,25 @@ def test_trace_that_ends_earlier_differs_there(tmp_path: Path) -> None:
     with Trace(tmp_path / "a") as left, Trace(tmp_path / "c") as right:
         found = first_difference(left, right)
         assert found is not None
-        assert found.step == 4
+        assert (found.table, found.step) == ("executions", 2)
+
+
+@pytest.mark.parametrize("level", [Level.BLOCKS, Level.INSTRUCTIONS])
+def test_other_code_at_the_same_addresses_differs(tmp_path: Path, level: Level) -> None:
+    write(tmp_path / "a", "_start: nop\nmov eax, 1\ncli\nhlt\n", level)
+    write(tmp_path / "b", "_start: nop\nmov eax, 2\ncli\nhlt\n", level)
+    with Trace(tmp_path / "a") as left, Trace(tmp_path / "b") as right:
+        found = first_difference(left, right)
+    assert found is not None
+    assert (found.table, found.step) == ("executions", 1)
+
+
+def test_equal_executions_before_the_difference_are_skipped(tmp_path: Path) -> None:
+    write(tmp_path / "a", level=Level.BLOCKS)
+    write(tmp_path / "b", level=Level.BLOCKS, quantum=9)
+    with Trace(tmp_path / "a") as left, Trace(tmp_path / "b") as right:
+        found = first_difference(left, right)
+        rows = [trace.rows("SELECT * FROM blocks") for trace in (left, right)]
+    assert rows[0][0]["code"] == rows[1][0]["code"]
+    assert found is not None
+    assert found.step == 7

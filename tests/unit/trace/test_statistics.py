@@ -1,6 +1,7 @@
 """A trace in numbers, on guests whose numbers are known."""
 
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,31 @@ def test_true_and_false_sharing_are_told_apart(tmp_path: Path) -> None:
     assert lines[0x2000]["sharing"] == "true"
     assert lines[0x2040]["sharing"] == "false"
     assert (lines[0x2040]["writers"], lines[0x2040]["reads"]) == (2, 0)
+
+
+def test_line_moves_where_another_core_comes_and_one_of_both_writes(tmp_path: Path) -> None:
+    with read(tmp_path, Level.MEMORY) as trace:
+        found, _ = compute(trace, 10)
+        rows = trace.rows(
+            "SELECT core, access LIKE '%write' AS is_write FROM memory "
+            "WHERE physical // 64 = 128 AND origin = 'instruction' ORDER BY step, is_write"
+        )
+    moves = [
+        one["core"] != other["core"] and (one["is_write"] or other["is_write"])
+        for one, other in pairwise(rows)
+    ]
+    (line,) = [row for row in found["sharing"] if row["physical"] == 0x2000]
+    assert line["transfers"] == sum(moves) > 1
+
+
+def test_slices_end_for_a_reason_that_is_counted(tmp_path: Path) -> None:
+    with read(tmp_path, Level.EVENTS) as trace:
+        found, _ = compute(trace, 10)
+    ended = [
+        sum(row[why] for why in ("whole", "pause", "halt", "other")) for row in found["slices"]
+    ]
+    assert ended == [row["slices"] for row in found["slices"]]
+    assert min(ended) > 1
 
 
 def test_stretch_with_interrupts_off_ends_with_sti(tmp_path: Path) -> None:
