@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -95,15 +95,36 @@ def _print_table(names: list[str], every: Iterator[list[Any]], limit: int) -> No
     from rich.table import Table  # noqa: PLC0415
 
     rows = list(every if limit == 0 else islice(every, limit))
-    table = Table(box=None, pad_edge=False)
-    for number, name in enumerate(names):
-        is_number = any(isinstance(row[number], int | float) for row in rows)
-        table.add_column(escape(name), justify="right" if is_number else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*("" if value is None else escape(str(value)) for value in row))
+    texts = [["" if value is None else str(value) for value in row] for row in rows]
     console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
-    console.print(table)
+    if sys.stdout.isatty() and rows and _width(names, texts) > console.width:
+        _print_records(names, texts)
+    else:
+        table = Table(box=None, pad_edge=False)
+        for number, name in enumerate(names):
+            is_number = any(isinstance(row[number], int | float) for row in rows)
+            justify: Literal["left", "right"] = "right" if is_number else "left"
+            table.add_column(escape(name), justify=justify, overflow="fold")
+        for line in texts:
+            table.add_row(*map(escape, line))
+        console.print(table)
     count = f"{len(rows):,} row{'s' if len(rows) != 1 else ''}"
     is_cut = limit > 0 and next(every, None) is not None
     cut = f"the first {count} are shown: --limit 0 shows all" if is_cut else count
     console.print(cut, style="dim")
+
+
+def _width(names: list[str], texts: list[list[str]]) -> int:
+    """Return the characters of a line of a table."""
+    columns = zip(names, *texts, strict=True)
+    return sum(max(map(len, column)) + 2 for column in columns)
+
+
+def _print_records(names: list[str], texts: list[list[str]]) -> None:
+    """Print each row downwards, without what is null or empty."""
+    widest = max(map(len, names))
+    for line in texts:
+        for name, text in zip(names, line, strict=True):
+            if text:
+                click.echo(f"{name:<{widest}}  {text}")
+        click.echo()

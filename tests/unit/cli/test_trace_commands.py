@@ -172,21 +172,21 @@ def test_diff_says_what_each_executed(unismp: Unismp, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("table", "said"),
-    [("memory", "[0x2000] -> 0x00000063 (locked)"), ("registers", "rflags=0x63")],
+    ("table", "step", "said"),
+    [("memory", 1, "[0x2000] -> 0x00000063 (locked)"), ("registers", 0, "rax=0x63")],
 )
 def test_diff_shows_values(
-    unismp: Unismp, trace: str, tmp_path: Path, table: str, said: str
+    unismp: Unismp, trace: str, tmp_path: Path, table: str, step: int, said: str
 ) -> None:
     write(tmp_path / "other")
     path = tmp_path / "other" / table / "000000.parquet"
     rows = pq.read_table(path).to_pydict()
-    rows["value"][rows["step"].index(1)] = 0x63
+    rows["value"][rows["step"].index(step)] = 0x63
     pq.write_table(pa.table(rows, schema=pq.read_schema(path)), path)
     call = unismp("trace", "diff", trace, str(tmp_path / "other"))
     assert call.status == 1
     assert f"the first difference is in {table}:" in call.out
-    assert f"  B: step 1, core 0: {said}" in call.out
+    assert f"  B: step {step}, core 0: {said}" in call.out
 
 
 def test_diff_shows_events(unismp: Unismp, tmp_path: Path) -> None:
@@ -215,3 +215,16 @@ def test_folder_without_a_trace_is_one_line(unismp: Unismp, tmp_path: Path, name
     }
     call = unismp("trace", name, str(tmp_path), *rest.get(name, ()))
     assert (call.status, len(call.err.splitlines())) == (2, 1)
+
+
+def test_sql_turns_rows_that_are_too_wide(
+    unismp: Unismp, trace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "20")
+    query = "SELECT repeat('x', 30) AS long, 5 AS number, NULL AS nothing"
+    assert unismp("trace", "sql", trace, query).out.split("\n")[:3] == [
+        f"long     {'x' * 30}",
+        "number   5",
+        "",
+    ]
