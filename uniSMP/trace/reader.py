@@ -1,6 +1,7 @@
 """Opens a trace for reading: manifest, tables through DuckDB, symbols and source lines."""
 
 import json
+import re
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,7 +17,8 @@ from uniSMP.trace.schema import FORMAT_VERSION, TABLES, Level
 from uniSMP.trace.text import SymbolNames
 from uniSMP.trace.writer import MANIFEST
 
-_READING = {duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN}
+_EXPLAIN = re.compile(r"\s*EXPLAIN\s+(ANALYZE\s+)?(\([\w\s,]*\)\s*)?", re.IGNORECASE)
+"""What stands before an explained statement; no comments, which could hide another statement."""
 _STREAM_ROWS = 1 << 18
 
 
@@ -142,9 +144,8 @@ class Trace:
         """
         cursor = self._connection.cursor()
         with self._errors():
-            statements = cursor.extract_statements(text)
-        kinds = {statement.type for statement in statements}
-        if len(statements) != 1 or not kinds <= _READING:
+            only_reads = _only_reads(cursor, text)
+        if not only_reads:
             raise ConfigError("SQL: write one SELECT (or EXPLAIN); nothing else is carried out")
         if not self._is_locked:
             self._lock()
@@ -231,6 +232,15 @@ def _manifest(directory: Path) -> dict[str, Any]:
     if str(manifest.get("level", "")).upper() not in Level.__members__:
         raise FormatError(f"{path} names no trace level")
     return manifest
+
+
+def _only_reads(connection: duckdb.DuckDBPyConnection, text: str) -> bool:
+    """Return whether a text is one SELECT, or EXPLAIN of one: EXPLAIN ANALYZE carries it out."""
+    statements = connection.extract_statements(text)
+    if len(statements) == 1 and statements[0].type == duckdb.StatementType.EXPLAIN:
+        prefix = _EXPLAIN.match(text)
+        statements = connection.extract_statements(text[prefix.end() :]) if prefix else []
+    return len(statements) == 1 and statements[0].type == duckdb.StatementType.SELECT
 
 
 def _bound(

@@ -50,11 +50,30 @@ def test_values_are_the_same_in_each_tool(tmp_path: Path) -> None:
         "SET enable_external_access = true",
         "ATTACH 'x.db'",
         "nonsense",
+        "EXPLAIN ANALYZE DROP VIEW events",
+        "EXPLAIN ANALYZE CREATE TABLE x AS SELECT 1",
+        "EXPLAIN (ANALYZE, FORMAT json) DROP VIEW events",
+        "EXPLAIN (ANALYZE /*) SELECT 1 --*/ ) DROP VIEW events",
+        "/**/ EXPLAIN ANALYZE DROP VIEW events",
     ],
 )
 def test_query_that_is_more_than_a_query_is_refused(tmp_path: Path, query: str) -> None:
     with read(tmp_path) as trace, pytest.raises(ConfigError, match="SQL: "):
         trace.query(query)
+
+
+@pytest.mark.parametrize("explain", ["EXPLAIN ANALYZE", "EXPLAIN (ANALYZE, FORMAT json)"])
+def test_explained_statement_writes_nothing_into_the_trace(tmp_path: Path, explain: str) -> None:
+    target = tmp_path / "evil.parquet"
+    with read(tmp_path) as trace, pytest.raises(ConfigError, match="SQL: "):
+        trace.query(f"{explain} COPY (SELECT 1) TO '{target}'")
+    assert not target.exists()
+
+
+@pytest.mark.parametrize("explain", ["EXPLAIN", "explain analyze", "EXPLAIN (FORMAT json)"])
+def test_query_is_explained(tmp_path: Path, explain: str) -> None:
+    with read(tmp_path) as trace:
+        assert trace.query(f"{explain} SELECT count(*) FROM events").num_rows == 1
 
 
 def test_query_reads_the_tables(tmp_path: Path) -> None:
