@@ -142,13 +142,13 @@ class Trace:
             ConfigError: as for `query`; from the iterator too.
             FormatError: a segment is damaged; from the iterator too.
         """
+        if not self._is_locked:
+            self._lock()
         cursor = self._connection.cursor()
         with self._errors():
             only_reads = _only_reads(cursor, text)
         if not only_reads:
             raise ConfigError("SQL: write one SELECT (or EXPLAIN); nothing else is carried out")
-        if not self._is_locked:
-            self._lock()
         with self._errors():
             reader = cursor.sql(text).to_arrow_reader(_STREAM_ROWS)
         return reader.schema, self._read(reader)
@@ -235,12 +235,31 @@ def _manifest(directory: Path) -> dict[str, Any]:
 
 
 def _only_reads(connection: duckdb.DuckDBPyConnection, text: str) -> bool:
-    """Return whether a text is one SELECT, or EXPLAIN of one: EXPLAIN ANALYZE carries it out."""
+    """Return whether a text is one SELECT, or EXPLAIN of one: EXPLAIN ANALYZE carries it out.
+
+    A SELECT can write too, in its WITH clause; but not where it is part of another SELECT, so that
+    is what is planned here.
+
+    Raises:
+        duckdb.Error: the query is wrong, or its WITH clause writes.
+    """
     statements = connection.extract_statements(text)
     if len(statements) == 1 and statements[0].type == duckdb.StatementType.EXPLAIN:
         prefix = _EXPLAIN.match(text)
-        statements = connection.extract_statements(text[prefix.end() :]) if prefix else []
-    return len(statements) == 1 and statements[0].type == duckdb.StatementType.SELECT
+        text = text[prefix.end() :] if prefix else ""
+        statements = connection.extract_statements(text)
+    if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+        return False
+    inner = _without_end(text)
+    connection.execute(f"EXPLAIN SELECT * FROM (\n{inner}\n)")  # noqa: S608 - one SELECT; only planned
+    return True
+
+
+def _without_end(text: str) -> str:
+    """Return a statement without its semicolon, and what stands behind it."""
+    code = text.encode()
+    ends = [at for at, _ in duckdb.tokenize(text) if code[at : at + 1] == b";"]
+    return code[: ends[0]].decode() if ends else text
 
 
 def _bound(

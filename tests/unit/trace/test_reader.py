@@ -55,6 +55,8 @@ def test_values_are_the_same_in_each_tool(tmp_path: Path) -> None:
         "EXPLAIN (ANALYZE, FORMAT json) DROP VIEW events",
         "EXPLAIN (ANALYZE /*) SELECT 1 --*/ ) DROP VIEW events",
         "/**/ EXPLAIN ANALYZE DROP VIEW events",
+        "WITH x AS (INSERT INTO registers VALUES (1, 0, 'rax', 2) RETURNING *) FROM x",
+        "WITH x AS (DELETE FROM registers RETURNING *) SELECT 1 --",
     ],
 )
 def test_query_that_is_more_than_a_query_is_refused(tmp_path: Path, query: str) -> None:
@@ -62,12 +64,44 @@ def test_query_that_is_more_than_a_query_is_refused(tmp_path: Path, query: str) 
         trace.query(query)
 
 
-@pytest.mark.parametrize("explain", ["EXPLAIN ANALYZE", "EXPLAIN (ANALYZE, FORMAT json)"])
-def test_explained_statement_writes_nothing_into_the_trace(tmp_path: Path, explain: str) -> None:
+@pytest.mark.parametrize(
+    "query",
+    [
+        "EXPLAIN ANALYZE {copy}",
+        "EXPLAIN (ANALYZE, FORMAT json) {copy}",
+        "WITH x AS ({copy}) SELECT * FROM x",
+        "WITH x AS ({copy}) SELECT * FROM x; -- the end",
+        "EXPLAIN ANALYZE WITH x AS ({copy}) SELECT * FROM x",
+        "SELECT * FROM (WITH x AS ({copy}) SELECT * FROM x)",
+    ],
+)
+def test_query_writes_nothing_into_the_trace(tmp_path: Path, query: str) -> None:
     target = tmp_path / "evil.parquet"
     with read(tmp_path) as trace, pytest.raises(ConfigError, match="SQL: "):
-        trace.query(f"{explain} COPY (SELECT 1) TO '{target}'")
+        trace.query(query.format(copy=f"COPY (SELECT 1) TO '{target}'"))
     assert not target.exists()
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT core, core FROM events ORDER BY step DESC LIMIT 1;",
+        "SELECT 1 -- a remark",
+        "SELECT 1; -- a remark",
+        "SELECT ';' AS \"é;\"; ;",
+        "WITH x AS (SELECT 1) FROM x",
+        "VALUES (1)",
+    ],
+)
+def test_query_of_each_form_is_answered(tmp_path: Path, query: str) -> None:
+    with read(tmp_path) as trace:
+        assert trace.query(query).num_rows == 1
+
+
+@pytest.mark.parametrize("query", ["SHOW TABLES", "DESCRIBE events", "SUMMARIZE symbols"])
+def test_query_asks_what_there_is(tmp_path: Path, query: str) -> None:
+    with read(tmp_path) as trace:
+        assert trace.query(query).num_rows > 1
 
 
 @pytest.mark.parametrize("explain", ["EXPLAIN", "explain analyze", "EXPLAIN (FORMAT json)"])
