@@ -96,8 +96,9 @@ def _print_table(names: list[str], every: Iterator[list[Any]], limit: int) -> No
 
     rows = list(every if limit == 0 else islice(every, limit))
     texts = [["" if value is None else str(value) for value in row] for row in rows]
-    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
-    if sys.stdout.isatty() and rows and _width(names, texts) > console.width:
+    is_terminal = sys.stdout.isatty()
+    console = Console(highlight=False, width=None if is_terminal else _width(names, texts) + 80)
+    if is_terminal and rows and _width(names, texts) > console.width:
         _print_records(names, texts)
     else:
         table = Table(box=None, pad_edge=False)

@@ -14,23 +14,24 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 _TOP = 12
 _MOST_TARGETS = 8
+_MOST_CORES = 4
 _TITLES = {
-    "functions": "Hot functions (what lies between two labels)",
-    "blocks": "Hot blocks",
+    "functions": "Hot functions (what lies between two labels); share of all and of each core",
+    "blocks": "Hot blocks; share of all and of each core",
     "interrupts": "Interrupts delivered; latency in steps and ns from accepted (IRR) to delivered",
     "exceptions": "Exceptions and software interrupts",
     "ipis": "Interprocessor interrupts",
     "slices": "Slices, and what ended them; pause: PAUSE while others could run (spinning)",
     "halts": "HLT",
     "interrupts_off": "Longest stretch with interrupts off (IF = 0)",
-    "locks": "Locked accesses, by the address",
+    "locks": "Locked accesses, by address",
     "sharing": "Cache lines (64 bytes) that cores share",
 }
 _NOTES = {
     "locks": "handovers: another core had it last; unchanged: it wrote what was there,\n"
     "such as a compare-exchange that failed",
-    "sharing": "transfers: the line must move to another core; false: no 8 bytes are used by\n"
-    "two cores",
+    "sharing": "transfers: a core comes back to a line that it writes or that another wrote;\n"
+    "false: no 8 bytes that one core writes are used by another",
 }
 
 
@@ -54,7 +55,7 @@ def command(*, directory: Path, top: int, as_json: bool) -> None:
     with Trace(directory) as trace:
         with progress.status("reading") as status:
             sections, missing = compute(
-                trace, top, lambda name: status.update(f"computing {_TITLES[name].lower()}")
+                trace, top, lambda name: status.update(f"computing {_subject(name).lower()}")
             )
         manifest = trace.manifest
     if as_json:
@@ -62,15 +63,19 @@ def command(*, directory: Path, top: int, as_json: bool) -> None:
         return
     console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
     _print_head(console, manifest)
-    total = sum(core["instructions"] for core in manifest.get("cores", []))
     for name, rows in sections.items():
         if rows:
-            _print_section(console, name, rows, total)
-    empty = [_TITLES[name].split(",")[0].lower() for name, rows in sections.items() if not rows]
+            _print_section(console, name, rows)
+    empty = [_subject(name).lower() for name, rows in sections.items() if not rows]
     if empty:
         console.print(f"none: {'; '.join(empty)}", style="dim")
     for name, level in missing.items():
-        console.print(f"{_TITLES[name]}: needs --trace-level {level}", style="dim")
+        console.print(f"{_subject(name)}: needs --trace-level {level}", style="dim")
+
+
+def _subject(name: str) -> str:
+    """Return the title of a section without what explains it."""
+    return _TITLES[name].replace(";", ",").partition(",")[0]
 
 
 def _print_head(console: "Console", manifest: Row) -> None:
@@ -79,7 +84,7 @@ def _print_head(console: "Console", manifest: Row) -> None:
     console.print(f"{manifest['target']}  level {manifest['level']}  {ended}  {steps}")
 
 
-def _print_section(console: "Console", name: str, rows: list[Row], total: int) -> None:
+def _print_section(console: "Console", name: str, rows: list[Row]) -> None:
     from rich.markup import escape  # noqa: PLC0415 - heavy
     from rich.table import Table  # noqa: PLC0415
 
@@ -88,10 +93,10 @@ def _print_section(console: "Console", name: str, rows: list[Row], total: int) -
     if name == "ipis":
         shaped = _matrix(rows)
     if name in ("functions", "blocks"):
-        shaped = [_with_share(row, total) for row in shaped]
+        shaped = _places(rows)
     table = Table(box=None, pad_edge=False)
     for title in shaped[0]:
-        is_text = any(isinstance(row[title], str) for row in shaped) and title != "share"
+        is_text = any(isinstance(row[title], str) for row in shaped)
         table.add_column(title, justify="left" if is_text else "right", overflow="fold")
     for row in shaped:
         table.add_row(*(escape(_cell(value)) for value in row.values()))
@@ -103,31 +108,28 @@ def _print_section(console: "Console", name: str, rows: list[Row], total: int) -
 def _cell(value: Any) -> str:  # noqa: ANN401 - a cell
     if value is None:
         return "-"
+    if isinstance(value, float):
+        return f"{value:.1%}"
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
-def _with_share(row: Row, total: int) -> Row:
-    share = f"{row['instructions'] / total:.1%}" if total else "-"
-    return {**row, "share": share}
+def _places(rows: list[Row]) -> list[Row]:
+    """Return functions or blocks with a column for each core; with one for all of too many."""
+    cores = sorted({core for row in rows for core in row["cores"]})
+    return [_place(row, cores) for row in rows]
 
 
-def _function(row: Row) -> Row:
+def _place(row: Row, cores: list[int]) -> Row:
+    if "function" in row:
+        shaped: Row = {"function": row["function"]}
+    else:
+        shaped = {"block": row["symbol"] or f"{row['address']:#x}"}
+    shaped |= {"instructions": row["instructions"], "share": row["share"]}
+    shares = dict(zip(row["cores"], row["share_by_core"], strict=True))
+    if len(cores) <= _MOST_CORES:
+        return shaped | {f"core {core}": shares.get(core) for core in cores}
     most = max(zip(row["by_core"], row["cores"], strict=True))
-    return {
-        "function": row["function"],
-        "instructions": row["instructions"],
-        "cores": len(row["cores"]),
-        "most on": f"core {most[1]}: {most[0]:,}",
-    }
-
-
-def _block(row: Row) -> Row:
-    return {
-        "block": row["symbol"] or f"{row['address']:#x}",
-        "instructions": row["instructions"],
-        "runs": row["runs"],
-        "cores": row["cores"],
-    }
+    return shaped | {"cores": len(shares), "most on": f"core {most[1]}: {most[0]:,}"}
 
 
 def _interrupt(row: Row) -> Row:
@@ -164,21 +166,14 @@ def _exception(row: Row) -> Row:
     return {**row, "kind": kind, "vector": f"{row['vector']:#04x}"}
 
 
-def _halt(row: Row) -> Row:
-    return {**row, "halted_ns": row["halted_ns"] or 0}
-
-
 def _address(row: Row) -> Row:
     rest = {key: value for key, value in row.items() if key not in ("physical", "symbol")}
     return {"address": row["symbol"] or f"{row['physical']:#x}", **rest}
 
 
 _SHAPES: dict[str, Callable[[Row], Row]] = {
-    "functions": _function,
-    "blocks": _block,
     "interrupts": _interrupt,
     "exceptions": _exception,
-    "halts": _halt,
     "locks": _address,
     "sharing": _address,
 }

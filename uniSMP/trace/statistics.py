@@ -7,50 +7,36 @@ have is missing from the result and named with the level that would bring it.
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from uniSMP.trace.contention import LOCKS, SHARING
+from uniSMP.trace.interrupt_statistics import LATENCIES, interrupts_off
 from uniSMP.trace.reader import Trace
 from uniSMP.trace.schema import TABLES
 
 Rows = list[dict[str, Any]]
-LINE_BYTES = 64
-_HOT_BLOCKS = """
-    SELECT b.address, sum(e.instructions)::BIGINT AS instructions, count(*) AS runs,
-        count(DISTINCT e.core) AS cores
-    FROM executions e JOIN blocks b USING (block)
-    GROUP BY b.address ORDER BY instructions DESC, b.address LIMIT $top
+_BY_PLACE = """
+    , sums AS (
+        SELECT place, core, sum(instructions)::BIGINT AS instructions, sum(runs)::BIGINT AS runs
+        FROM place JOIN (SELECT block, core, sum(instructions) AS instructions, count(*) AS runs
+            FROM executions GROUP BY block, core) USING (block)
+        GROUP BY place, core
+    ), shares AS (
+        SELECT *, instructions / sum(instructions) OVER (PARTITION BY core) AS of_core FROM sums
+    )
+    SELECT place AS {place}, sum(instructions)::BIGINT AS instructions, sum(runs)::BIGINT AS runs,
+        sum(instructions) / sum(sum(instructions)) OVER () AS share,
+        list(core ORDER BY core) AS cores, list(instructions ORDER BY core) AS by_core,
+        list(of_core ORDER BY core) AS share_by_core
+    FROM shares GROUP BY place ORDER BY instructions DESC, place LIMIT $top
 """
-_HOT_FUNCTIONS = """
+_BLOCKS = "WITH place AS (SELECT block, address AS place FROM blocks)"
+_HOT_BLOCKS = _BLOCKS + _BY_PLACE.format(place="address")
+_FUNCTIONS = """
     WITH label AS (SELECT address, arg_min(name, rowid) AS name FROM
         (SELECT *, row_number() OVER () AS rowid FROM symbols) GROUP BY address),
-    place AS (SELECT b.block, coalesce(l.name, '?') AS name
-        FROM blocks b ASOF LEFT JOIN label l ON b.address >= l.address),
-    sums AS (SELECT p.name, e.core, sum(e.instructions)::BIGINT AS instructions
-        FROM executions e JOIN place p USING (block) GROUP BY p.name, e.core)
-    SELECT name AS function, sum(instructions)::BIGINT AS instructions,
-        list(core ORDER BY core) AS cores, list(instructions ORDER BY core) AS by_core
-    FROM sums GROUP BY name ORDER BY instructions DESC, name LIMIT $top
+    place AS (SELECT b.block, coalesce(l.name, '?') AS place
+        FROM blocks b ASOF LEFT JOIN label l ON b.address >= l.address)
 """
-_INTERRUPTS = """
-    WITH turn AS (
-        SELECT core, vector, source, kind, step, ticks,
-            lag(kind) OVER w AS kind_before, lag(step) OVER w AS step_before,
-            lag(ticks) OVER w AS ticks_before
-        FROM (SELECT *, row_number() OVER () AS number FROM events)
-        WHERE kind IN ('interrupt_accepted', 'interrupt_delivered') AND vector IS NOT NULL
-        WINDOW w AS (PARTITION BY core, vector ORDER BY number)
-    ), delivered AS (
-        SELECT *, kind_before = 'interrupt_accepted' AS is_paired FROM turn
-        WHERE kind = 'interrupt_delivered'
-    )
-    SELECT vector, source, count(*) AS delivered,
-        min(step - step_before) FILTER (is_paired) AS steps_min,
-        median(step - step_before) FILTER (is_paired)::BIGINT AS steps_median,
-        quantile_disc(step - step_before, 0.99) FILTER (is_paired) AS steps_p99,
-        max(step - step_before) FILTER (is_paired) AS steps_max,
-        median(ticks - ticks_before) FILTER (is_paired)::BIGINT AS ns_median,
-        quantile_disc(ticks - ticks_before, 0.99) FILTER (is_paired) AS ns_p99,
-        max(ticks - ticks_before) FILTER (is_paired) AS ns_max
-    FROM delivered GROUP BY vector, source ORDER BY vector, source
-"""
+_HOT_FUNCTIONS = _FUNCTIONS + _BY_PLACE.format(place="function")
 _EXCEPTIONS = """
     SELECT kind, vector, count(*) AS count, count(DISTINCT core) AS cores,
         count(DISTINCT rip) AS places
@@ -77,84 +63,20 @@ _HALTS = """
         WINDOW w AS (PARTITION BY core ORDER BY number)
     )
     SELECT core, count(*) AS halts, count(*) FILTER (kind_after = 'wake') AS woken,
-        sum(ticks_after - ticks) FILTER (kind_after = 'wake')::BIGINT AS halted_ns
+        sum(coalesce(ticks_after, (SELECT max(ticks) FROM events)) - ticks)::BIGINT AS halted_ns
     FROM turn WHERE kind = 'halt' GROUP BY core ORDER BY core
-"""
-_INTERRUPTS_OFF = """
-    WITH flag AS (
-        SELECT core, step, (value & 512) = 0 AS is_off,
-            lag((value & 512) = 0) OVER w AS was_off
-        FROM (SELECT *, row_number() OVER () AS number FROM registers)
-        WHERE register = 'rflags' WINDOW w AS (PARTITION BY core ORDER BY number)
-    ), edge AS (
-        SELECT core, step, is_off, lead(step) OVER (PARTITION BY core ORDER BY step) AS step_after
-        FROM flag WHERE was_off IS NULL OR is_off <> was_off
-    ), stretch AS (
-        SELECT core, step, coalesce(step_after, $steps) AS past FROM edge WHERE is_off
-    ), counted AS (
-        SELECT s.core, s.step, s.past, (SELECT count(*) FROM instructions i
-            WHERE i.core = s.core AND i.step > s.step AND i.step <= s.past) AS instructions
-        FROM (SELECT *, row_number() OVER longest AS rank FROM stretch
-            WINDOW longest AS (PARTITION BY core ORDER BY past - step DESC, step)) s
-        WHERE s.rank <= 20
-    )
-    SELECT core, max(instructions) AS instructions,
-        arg_max(step, [instructions, -step]) AS from_step
-    FROM counted GROUP BY core ORDER BY core
-"""
-_LOCKS = """
-    WITH locked AS (
-        SELECT physical, core, rip, value,
-            lag(value) OVER w AS value_before, step, access = 'locked write' AS is_write
-        FROM memory WHERE access IN ('locked read', 'locked write')
-        WINDOW w AS (PARTITION BY physical ORDER BY step, access)
-    ), owned AS (
-        SELECT *, lag(core) OVER (PARTITION BY physical ORDER BY step) AS core_before
-        FROM locked WHERE is_write
-    )
-    SELECT physical, count(*) AS locked, count(DISTINCT core) AS cores,
-        count(*) FILTER (core_before <> core) AS handovers,
-        count(*) FILTER (value = value_before) AS unchanged,
-        count(DISTINCT rip) AS places
-    FROM owned GROUP BY physical
-    ORDER BY handovers DESC, locked DESC, physical LIMIT $top
-"""
-_SHARING = """
-    WITH line AS (
-        SELECT physical // 64 AS line FROM memory WHERE origin = 'instruction'
-        GROUP BY line
-        HAVING count(DISTINCT core) > 1 AND bool_or(access IN ('write', 'locked write'))
-    ), touch AS (
-        SELECT m.physical // 64 AS line, m.physical // 8 AS word, m.core, m.step,
-            m.access IN ('write', 'locked write') AS is_write
-        FROM memory m JOIN line l ON m.physical // 64 = l.line WHERE m.origin = 'instruction'
-    ), beside AS (
-        SELECT *, lag(core) OVER w AS core_before, lag(is_write) OVER w AS was_write
-        FROM touch WINDOW w AS (PARTITION BY line ORDER BY step, is_write)
-    ), words AS (
-        SELECT line, max(cores) AS cores_at_a_word FROM
-            (SELECT line, word, count(DISTINCT core) AS cores FROM touch GROUP BY line, word)
-        GROUP BY line
-    )
-    SELECT line * 64 AS physical, count(DISTINCT core) AS cores,
-        count(DISTINCT core) FILTER (is_write) AS writers,
-        count(*) FILTER (is_write) AS writes, count(*) FILTER (NOT is_write) AS reads,
-        count(*) FILTER (core_before <> core AND (is_write OR was_write)) AS transfers,
-        CASE WHEN any_value(cores_at_a_word) > 1 THEN 'true' ELSE 'false' END AS sharing
-    FROM beside JOIN words USING (line) GROUP BY line
-    ORDER BY transfers DESC, physical LIMIT $top
 """
 _SECTIONS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "functions": (_HOT_FUNCTIONS, ("executions",)),
     "blocks": (_HOT_BLOCKS, ("executions",)),
-    "interrupts": (_INTERRUPTS, ()),
+    "interrupts": (LATENCIES, ()),
     "exceptions": (_EXCEPTIONS, ()),
     "ipis": (_IPIS, ()),
     "slices": (_SLICES, ()),
     "halts": (_HALTS, ()),
-    "interrupts_off": (_INTERRUPTS_OFF, ("registers", "instructions")),
-    "locks": (_LOCKS, ("memory",)),
-    "sharing": (_SHARING, ("memory",)),
+    "interrupts_off": (interrupts_off(is_complete=True), ("registers", "instructions")),
+    "locks": (LOCKS, ("memory",)),
+    "sharing": (SHARING, ("memory",)),
 }
 
 
@@ -173,15 +95,19 @@ def compute(
     """
     found: dict[str, Rows] = {}
     missing: dict[str, str] = {}
-    steps = trace.manifest.get("steps", 1 << 62)
-    for name, (query, tables) in _SECTIONS.items():
+    sections = dict(_SECTIONS)
+    if not trace.manifest.get("complete"):
+        sections["interrupts_off"] = (
+            interrupts_off(is_complete=False),
+            *sections["interrupts_off"][1:],
+        )
+    for name, (query, tables) in sections.items():
         lacking = [table for table in tables if not trace.has(table)]
         if lacking:
             missing[name] = max(TABLES[table].level for table in lacking).word
             continue
         on_section(name)
-        wanted = {"top": top, "steps": steps}
-        used = {key: value for key, value in wanted.items() if f"${key}" in query}
+        used = {"top": top} if "$top" in query else {}
         found[name] = [_named(trace, row) for row in trace.rows(query, used)]
     return found, missing
 

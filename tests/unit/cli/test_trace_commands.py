@@ -95,6 +95,24 @@ def test_stats_prints_tables_and_json(unismp: Unismp, trace: str) -> None:
     assert found["missing"] == {}
 
 
+def test_stats_show_each_core_of_a_few(unismp: Unismp, trace: str) -> None:
+    lines = unismp("trace", "stats", trace).out.splitlines()
+    head = next(at for at, line in enumerate(lines) if line.startswith("Hot functions"))
+    titles = ["function", "instructions", "share", "core", "0", "core", "1"]
+    assert lines[head + 1].split() == titles
+    assert lines[head + 2].split()[0] == "again"
+    assert [cell[-1] for cell in lines[head + 2].split()[2:]] == ["%"] * 3
+
+
+def test_stats_name_the_core_that_did_most_of_many(unismp: Unismp, tmp_path: Path) -> None:
+    folder = str(tmp_path / "hello")
+    unismp("run", "smp_hello", "--cores", "5", "--trace", folder, "--trace-level", "blocks")
+    lines = unismp("trace", "stats", folder).out.splitlines()
+    head = next(at for at, line in enumerate(lines) if line.startswith("Hot functions"))
+    assert lines[head + 1].split()[-3:] == ["cores", "most", "on"]
+    assert max(map(len, lines)) <= 80
+
+
 def test_stats_show_who_sent_ipis_to_whom(unismp: Unismp, tmp_path: Path) -> None:
     folder = str(tmp_path / "ping")
     unismp("run", "ipi_ping", "--cores", "3", "--trace", folder, "--trace-level", "events")
@@ -135,6 +153,11 @@ def test_sql_writes_bytes_in_hexadecimal_and_sums_as_numbers(unismp: Unismp, tra
 def test_sql_shows_titles_of_an_empty_result(unismp: Unismp, trace: str) -> None:
     call = unismp("trace", "sql", trace, "SELECT core FROM events WHERE false")
     assert call.out.split() == ["core", "0", "rows"]
+
+
+def test_sql_keeps_a_row_on_one_line_of_a_pipe(unismp: Unismp, trace: str) -> None:
+    query = "SELECT repeat('x', 150) AS long, 'a b' AS words"
+    assert unismp("trace", "sql", trace, query).out.splitlines()[1].split() == ["x" * 150, "a", "b"]
 
 
 def test_sql_says_where_it_cut(unismp: Unismp, trace: str) -> None:

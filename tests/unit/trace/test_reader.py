@@ -107,7 +107,7 @@ def test_query_asks_what_there_is(tmp_path: Path, query: str) -> None:
 @pytest.mark.parametrize("explain", ["EXPLAIN", "explain analyze", "EXPLAIN (FORMAT json)"])
 def test_query_is_explained(tmp_path: Path, explain: str) -> None:
     with read(tmp_path) as trace:
-        assert trace.query(f"{explain} SELECT count(*) FROM events").num_rows == 1
+        assert trace.query(f"{explain} FROM events").num_rows == 1
 
 
 def test_query_reads_the_tables(tmp_path: Path) -> None:
