@@ -29,7 +29,8 @@ _PAGE_ROWS = 20_000
 
 @click.command("show")
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
-@click.option("--core", "cores", default="", metavar="LIST", help="Only these cores: 0,2-3.")
+@click.option("--core", "cores", multiple=True, metavar="LIST",
+    help="Only these cores: 0,2-3; repeatable.")  # fmt: skip
 @click.option("--steps", default="", metavar="A..B", help="Only steps A to B-1; either may lack.")
 @click.option("--address", multiple=True, metavar="A..B", help="Only instructions there.")
 @click.option("--symbol", multiple=True, metavar="NAME[..NAME]", help="Only instructions there.")
@@ -43,7 +44,7 @@ _PAGE_ROWS = 20_000
 def command(  # noqa: PLR0913 - one parameter per option
     *,
     directory: Path,
-    cores: str,
+    cores: tuple[str, ...],
     steps: str,
     address: tuple[str, ...],
     symbol: tuple[str, ...],
@@ -86,7 +87,7 @@ def command(  # noqa: PLR0913 - one parameter per option
         wanted = Wanted(
             first,
             _STEP_END if end is None else min(end, _STEP_END),
-            tuple(sorted(parse_cores(cores, "--core"))) if cores else (),
+            _cores(trace, cores),
             tuple(ranges),
             tuple(_addresses(text, "--memory") for text in memory),
             kinds,
@@ -98,6 +99,21 @@ def command(  # noqa: PLR0913 - one parameter per option
             else _tell(trace, wanted, limit, as_json=as_json, in_columns=in_columns)
         )
         _print(lines, limit)
+
+
+def _cores(trace: "Trace", texts: Sequence[str]) -> tuple[int, ...]:
+    """Return the core ids of all --core options.
+
+    Raises:
+        ConfigError: one cannot be understood, or is none of a trace that tells its cores (one that
+            was cut short does not).
+    """
+    chosen = frozenset[int]().union(*(parse_cores(text, "--core") for text in texts))
+    there = [core["id"] for core in trace.manifest.get("cores", ())]
+    strangers = sorted(chosen.difference(there))
+    if there and strangers:
+        raise ConfigError(f"--core {strangers[0]}: this trace has cores {there[0]} to {there[-1]}")
+    return tuple(sorted(chosen))
 
 
 def _refuse_together(
@@ -131,7 +147,7 @@ def _print(groups: Iterator[list[str]], limit: int) -> None:
         sys.stdout.write("".join(f"{line}\n" for line in group))
         count += 1
     if not count:
-        click.echo("nothing in the trace is of that kind", err=True)
+        click.echo("nothing in the trace matches", err=True)
     elif limit and next(groups, None) is not None:
         click.echo(f"the first {limit:,} are shown: --limit 0 shows all", err=True)
 
