@@ -152,13 +152,18 @@ def _print(groups: Iterator[list[str]], limit: int) -> None:
         click.echo(f"the first {limit:,} are shown: --limit 0 shows all", err=True)
 
 
+def _width() -> int | None:
+    """Return the columns of the terminal; None: the output goes elsewhere and is not cut."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
 def _tell(
     trace: "Trace", wanted: "Wanted", limit: int, *, as_json: bool, in_columns: bool
 ) -> Iterator[list[str]]:
     from uniSMP.trace import telling  # noqa: PLC0415 - heavy
     from uniSMP.trace.story import Story  # noqa: PLC0415
 
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    width = _width()
     teller = telling.Teller(trace, width)
     small = 0 < limit < _SMALL_PAGE_ROWS
     items = Story(trace, wanted).items(limit + 1 if small else _PAGE_ROWS)
@@ -187,5 +192,5 @@ def _follow(trace: "Trace", wanted: "Wanted", *, as_json: bool) -> Iterator[list
             yield (
                 [json.dumps(interrupt_data(story, trace.names))]
                 if as_json
-                else interrupt_lines(story, trace.names)
+                else interrupt_lines(story, trace.names, _width())
             )
