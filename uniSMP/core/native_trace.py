@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numba import carray, cfunc, njit, types
 
-from uniSMP.arch.flags import Cr0
+from uniSMP.arch.flags import STATUS_FLAGS, Cr0
 from uniSMP.core import context as cx
 from uniSMP.core import native_state as ns
 from uniSMP.core.native import LOG_LONGEST, read_flags
@@ -32,6 +32,7 @@ _TLB_ENTRY_SHIFT = 6
 _READ, _WRITE, _CODE, _PHYSICAL = 0, 1, 2, 3
 """Words of an entry: linear page for reads, writes, fetches (flags below); physical page."""
 _UNKNOWN = np.int64(-1)
+_STATUS = int(STATUS_FLAGS)
 _FLAGS_REGISTER = np.int64(-1)
 _RSP, _RBP = 4, 5
 _PROT_READ, _PROT_WRITE = np.int64(1), np.int64(2)
@@ -189,6 +190,8 @@ def _log_access(state: Any, physical: int, size: int, value: Any, direction: int
     kind = ns.RECORD_ACCESS | direction | ns.RECORD_CROSSING | state[ns.LOG_INDEX] << 16
     low = (np.int64(1) << 8 * inside) - 1
     _append(state, kind | inside << 8, physical, value & low, linear)
+    if next_physical >= head[ns.LOG_MEMORY_END]:
+        return
     high = np.int64(np.uint64(value) >> np.uint64(8 * inside))
     _append(state, kind | (size - inside) << 8, next_physical, high, next_linear)
 
@@ -233,6 +236,9 @@ def on_instruction(_engine: Any, address: int, _size: int, data: Any) -> None:  
     state[ns.FLAGS_ADDRESS] = np.int64(address)
     for word in range(ns.FLAGS_WORDS):
         state[ns.FLAGS_KEPT + word] = quads[(cx.CC_DST >> 3) + word]
+    # The engine folded the flags into RFLAGS for this callback, never takes them out again, and
+    # adds them to what PUSHF pushes.
+    quads[cx.EFLAGS >> 3] &= ~_STATUS
     if state[ns.LOG_REGISTERS] != 0:
         log_registers(state, state[ns.LOG_INDEX] - 1, 0)
 
