@@ -111,6 +111,8 @@ def command(  # noqa: PLR0913 - one parameter per option
     guest = resolve(target)
     if boot is None and not guest.is_multiboot:
         config = _start_directly(guest, config)
+    if trace == "":
+        raise ConfigError("--trace: the name of the folder is empty")
     options = TraceOptions(
         trace, trace_level, trace_cores, trace_address, trace_symbol, trace_steps, force
     )

@@ -29,7 +29,8 @@ _PAGE_ROWS = 20_000
 
 @click.command("show")
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
-@click.option("--core", "cores", default="", metavar="LIST", help="Only these cores: 0,2-3.")
+@click.option("--core", "cores", multiple=True, metavar="LIST",
+    help="Only these cores: 0,2-3; repeatable.")  # fmt: skip
 @click.option("--steps", default="", metavar="A..B", help="Only steps A to B-1; either may lack.")
 @click.option("--address", multiple=True, metavar="A..B", help="Only instructions there.")
 @click.option("--symbol", multiple=True, metavar="NAME[..NAME]", help="Only instructions there.")
@@ -43,7 +44,7 @@ _PAGE_ROWS = 20_000
 def command(  # noqa: PLR0913 - one parameter per option
     *,
     directory: Path,
-    cores: str,
+    cores: tuple[str, ...],
     steps: str,
     address: tuple[str, ...],
     symbol: tuple[str, ...],
@@ -86,7 +87,7 @@ def command(  # noqa: PLR0913 - one parameter per option
         wanted = Wanted(
             first,
             _STEP_END if end is None else min(end, _STEP_END),
-            tuple(sorted(parse_cores(cores, "--core"))) if cores else (),
+            _cores(trace, cores),
             tuple(ranges),
             tuple(_addresses(text, "--memory") for text in memory),
             kinds,
@@ -98,6 +99,21 @@ def command(  # noqa: PLR0913 - one parameter per option
             else _tell(trace, wanted, limit, as_json=as_json, in_columns=in_columns)
         )
         _print(lines, limit)
+
+
+def _cores(trace: "Trace", texts: Sequence[str]) -> tuple[int, ...]:
+    """Return the core ids of all --core options.
+
+    Raises:
+        ConfigError: one cannot be understood, or is none of a trace that tells its cores (one that
+            was cut short does not).
+    """
+    chosen = frozenset[int]().union(*(parse_cores(text, "--core") for text in texts))
+    there = [core["id"] for core in trace.manifest.get("cores", ())]
+    strangers = sorted(chosen.difference(there))
+    if there and strangers:
+        raise ConfigError(f"--core {strangers[0]}: this trace has cores {there[0]} to {there[-1]}")
+    return tuple(sorted(chosen))
 
 
 def _refuse_together(
@@ -131,9 +147,14 @@ def _print(groups: Iterator[list[str]], limit: int) -> None:
         sys.stdout.write("".join(f"{line}\n" for line in group))
         count += 1
     if not count:
-        click.echo("nothing in the trace is of that kind", err=True)
+        click.echo("nothing in the trace matches", err=True)
     elif limit and next(groups, None) is not None:
         click.echo(f"the first {limit:,} are shown: --limit 0 shows all", err=True)
+
+
+def _width() -> int | None:
+    """Return the columns of the terminal; None: the output goes elsewhere and is not cut."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def _tell(
@@ -142,7 +163,7 @@ def _tell(
     from uniSMP.trace import telling  # noqa: PLC0415 - heavy
     from uniSMP.trace.story import Story  # noqa: PLC0415
 
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    width = _width()
     teller = telling.Teller(trace, width)
     small = 0 < limit < _SMALL_PAGE_ROWS
     items = Story(trace, wanted).items(limit + 1 if small else _PAGE_ROWS)
@@ -171,5 +192,5 @@ def _follow(trace: "Trace", wanted: "Wanted", *, as_json: bool) -> Iterator[list
             yield (
                 [json.dumps(interrupt_data(story, trace.names))]
                 if as_json
-                else interrupt_lines(story, trace.names)
+                else interrupt_lines(story, trace.names, _width())
             )

@@ -56,6 +56,8 @@ SENSITIVE = frozenset(
         "clgi",
         "skinit",
         "invlpga",
+        "loope",
+        "loopne",
     ]
 )
 """Mnemonics, as Capstone prints them without prefixes, that never run natively."""
@@ -136,12 +138,13 @@ LONGEST_INSTRUCTION_BYTES = 15
 
 @dataclass(frozen=True, slots=True)
 class Instruction:
-    """One decoded instruction: its length, mnemonic without prefixes, and operand text."""
+    """One decoded instruction: length, mnemonic without prefixes, operand text, and bytes."""
 
     size_bytes: int
     mnemonic: str
     operands: str
     prefixes: tuple[str, ...]
+    code: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +247,7 @@ def decode_instruction(code: bytes, bits: int) -> Instruction | None:
     """Decode the first instruction of `code`, or return None where there is no valid one."""
     for _, size, mnemonic, operands in _DECODERS[bits].disasm_lite(code, 0, 1):
         *prefixes, name = mnemonic.split()
-        return Instruction(size, name, operands, tuple(prefixes))
+        return Instruction(size, name, operands, tuple(prefixes), code[:size])
     return None
 
 

@@ -168,6 +168,7 @@ class Core(CoreParts):
             index = block.index_of(linear)
             if index is not None and index + 1 < state[ns.CHARGED] and block.size_of(index) == size:
                 self.blocks.refund(int(state[ns.CHARGED]) - index)
+                native.restore_flags(state)
                 return self._step(linear, size)
         self.blocks.learn(linear, size)
         return None

@@ -150,6 +150,7 @@ class CoreParts:
         self.is_halted = self.is_shut_down = False
         self.waits_for_start = self.core_id > 0
         self._forget_block()
+        self._log_system_changes()
 
     def start_up(self, vector: int) -> None:
         """Take a SIPI, which only a core that waits for one notices."""
@@ -157,6 +158,7 @@ class CoreParts:
             self.waits_for_start = False
             states.start_up(self.engine, vector)
             self._forget_block()
+            self._log_system_changes()
 
     def set_a20(self, *, is_enabled: bool) -> None:
         """Let address line 20 through, or hold it at 0."""

@@ -186,16 +186,20 @@ class Engine:
                 self._hook(unicorn.UC_HOOK_MEM_WRITE, on_store),
             ]
             self.state[ns.KEEPS_PLACE] = self._handle + build.PLACE_IS_SET
+            saved = self.context.save()
             _control(self._handle, _FLUSH_CODE)
+            self.context.restore(saved)
 
     def unwatch_instructions(self) -> None:
         """Call them no longer."""
         if self._tracing:
+            saved = self.context.save()  # dropping hooks and code may fault on the guest's pages
             for handle in self._tracing:
                 _hook_delete(self._handle, handle)
             self._tracing = []
             self.state[ns.KEEPS_PLACE] = 0
             _control(self._handle, _FLUSH_CODE)
+            self.context.restore(saved)
 
     @property
     def retired(self) -> int:

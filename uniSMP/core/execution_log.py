@@ -121,7 +121,7 @@ class ExecutionLog:
         for offset in range(0, len(data), _QUAD_BYTES):
             piece = data[offset : offset + _QUAD_BYTES]
             if self.head[ns.LOG_COUNT] + 5 > self.head[ns.LOG_CAPACITY]:
-                raise InternalError("the execution log has no room for a system access")
+                self.is_full()  # exceptions that follow each other leave no room
             count = int(self.head[ns.LOG_COUNT])
             first = ns.RECORD_SYSTEM | flags | len(piece) << 8 | core_id << 16
             place = physical + offset, int.from_bytes(piece, "little"), linear + offset, rip

@@ -48,6 +48,8 @@ _USER_LEVEL = 3
 _SYSRET_FLAGS = 0x3C_7FD7
 """What SYSRET takes from R11: all but RF, VM and the reserved bits."""
 _LONG_BITS = 64
+_OPERAND_SIZE, _ADDRESS_SIZE = 0x66, 0x67
+"""Prefixes."""
 
 
 def register_number(name: str) -> int:
@@ -94,6 +96,8 @@ class Instructions:
             "wrmsr": self._wrmsr,
             "rdpmc": self._rdpmc,
             "mov": self._move,
+            "loope": self._loop,
+            "loopne": self._loop,
             "syscall": self._syscall,
             "sysenter": self._sysenter,
             "sysret": self._sysret,
@@ -210,6 +214,33 @@ class Instructions:
         if is_wide and context.register(_NUMBER[source]) >> 32:
             raise Fault(Vector.GP, 0)
         return Effect.NATIVE
+
+    def _loop(self, instruction: Instruction) -> Effect:
+        """LOOPE and LOOPNE: the engine leaves wrong status flags where the count reaches 0."""
+        context = self._context
+        is_narrow = _ADDRESS_SIZE in instruction.code[:-2]
+        width = {64: 32, 32: 16, 16: 32}[context.bits] if is_narrow else context.bits
+        mask = (1 << width) - 1
+        old = context.register(cx.RCX)
+        count = (old - 1) & mask
+        kept = 0 if width >= 32 else old & ~mask  # noqa: PLR2004 - ECX clears the upper half
+        is_zero = bool(self._engine.full_flags() & Rflags.ZF)
+        if not count or is_zero != (instruction.mnemonic == "loope"):
+            context.set_register(cx.RCX, kept | count)
+            return Effect.ADVANCE
+        displacement = int.from_bytes(instruction.code[-1:], signed=True)
+        rip = context.rip + instruction.size_bytes + displacement
+        operand_bits = context.bits
+        if context.bits != _LONG_BITS and _OPERAND_SIZE in instruction.code[:-2]:
+            operand_bits = 48 - context.bits
+        rip &= (1 << operand_bits) - 1
+        if context.bits == _LONG_BITS and not is_canonical(rip):
+            raise Fault(Vector.GP, 0)
+        if context.bits != _LONG_BITS and rip > context.segment(cx.CS).limit:
+            raise Fault(Vector.GP, 0)
+        context.set_register(cx.RCX, kept | count)
+        context.rip = rip
+        return Effect.JUMP
 
     def _syscall(self, instruction: Instruction) -> Effect:
         """SYSCALL exists in 64-bit mode only, as on Intel's processors."""

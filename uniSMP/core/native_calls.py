@@ -82,3 +82,23 @@ def call_translate(
         return builder.call(target, [args[1], args[2], rights, args[4]])
 
     return types.int32(function, engine, linear, types.int64, result), generate
+
+
+@intrinsic
+def call_reg_read(
+    _context: Any,  # noqa: ANN401
+    function: Any,  # noqa: ANN401, ARG001
+    engine: Any,  # noqa: ANN401, ARG001
+    number: Any,  # noqa: ANN401, ARG001
+    result: Any,  # noqa: ANN401, ARG001
+) -> Any:  # noqa: ANN401
+    """Call uc_reg_read (compiled code only)."""
+
+    def generate(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:  # noqa: ANN401
+        word = ir.IntType(64)
+        kind = ir.FunctionType(ir.IntType(32), [word, ir.IntType(32), word])
+        target = builder.inttoptr(args[0], kind.as_pointer())
+        narrow = builder.trunc(args[2], ir.IntType(32))
+        return builder.call(target, [args[1], narrow, args[3]])
+
+    return types.int32(types.int64, types.int64, types.int64, types.int64), generate

@@ -4,7 +4,7 @@ The state is an array of 64-bit integers. Positions are plain constants, because
 takes them as literals.
 """
 
-WORDS = 303
+WORDS = 308
 """Length of the array."""
 
 REMAINING = 0
@@ -86,7 +86,12 @@ RAM; number of pages. CODE_PAGES is 0 where the TLB is left alone."""
 NEXT_LOOK = 45
 LOOK_INTERVAL = 46
 """RETIRED at which the TLB is looked at next, and instructions between two looks."""
-ANSWERS = 47
+FLAGS_ADDRESS = 47
+FLAGS_KEPT = 48
+FLAGS_WORDS = 4
+"""Linear address of the instruction under way, and the words that the engine keeps flags in, as
+they were before it; while instructions are logged."""
+ANSWERS = 52
 ANSWER_COUNT = 256
 """Answers to them; FXSAVE alone makes some sixty accesses, more where it is not aligned."""
 

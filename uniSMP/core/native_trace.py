@@ -11,14 +11,12 @@ An access that crosses a page becomes two records, one in each page.
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
 from numba import carray, cfunc, njit, types
-from numba.extending import intrinsic
 
-from uniSMP.arch.flags import Cr0
+from uniSMP.arch.flags import STATUS_FLAGS, Cr0
 from uniSMP.core import context as cx
 from uniSMP.core import native_state as ns
-from uniSMP.core.native import LOG_LONGEST
+from uniSMP.core.native import LOG_LONGEST, read_flags
 from uniSMP.core.native_cache import is_cache_writable
 from uniSMP.core.native_calls import call_translate, pointer
 from uniSMP.core.operands import NONE, OPERAND_WORDS, PRESENT
@@ -34,29 +32,11 @@ _TLB_ENTRY_SHIFT = 6
 _READ, _WRITE, _CODE, _PHYSICAL = 0, 1, 2, 3
 """Words of an entry: linear page for reads, writes, fetches (flags below); physical page."""
 _UNKNOWN = np.int64(-1)
+_STATUS = int(STATUS_FLAGS)
 _FLAGS_REGISTER = np.int64(-1)
-_UC_X86_REG_EFLAGS = 25
 _RSP, _RBP = 4, 5
 _PROT_READ, _PROT_WRITE = np.int64(1), np.int64(2)
 _SEGMENT_BASE = (cx.SEGMENTS >> 3) + 1
-
-
-@intrinsic
-def _call_reg_read(  # one parameter per argument
-    _context: Any,  # noqa: ANN401
-    function: Any,  # noqa: ANN401, ARG001
-    engine: Any,  # noqa: ANN401, ARG001
-    number: Any,  # noqa: ANN401, ARG001
-    result: Any,  # noqa: ANN401, ARG001
-) -> Any:  # noqa: ANN401
-    def generate(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:  # noqa: ANN401
-        word = ir.IntType(64)
-        kind = ir.FunctionType(ir.IntType(32), [word, ir.IntType(32), word])
-        target = builder.inttoptr(args[0], kind.as_pointer())
-        narrow = builder.trunc(args[2], ir.IntType(32))
-        return builder.call(target, [args[1], narrow, args[3]])
-
-    return types.int32(types.int64, types.int64, types.int64, types.int64), generate
 
 
 @njit(cache=_CACHE)
@@ -210,6 +190,8 @@ def _log_access(state: Any, physical: int, size: int, value: Any, direction: int
     kind = ns.RECORD_ACCESS | direction | ns.RECORD_CROSSING | state[ns.LOG_INDEX] << 16
     low = (np.int64(1) << 8 * inside) - 1
     _append(state, kind | inside << 8, physical, value & low, linear)
+    if next_physical >= head[ns.LOG_MEMORY_END]:
+        return
     high = np.int64(np.uint64(value) >> np.uint64(8 * inside))
     _append(state, kind | (size - inside) << 8, next_physical, high, next_linear)
 
@@ -234,14 +216,7 @@ def log_registers(state: Any, index: int, flags: int) -> None:  # noqa: ANN401
     for number in range(count):
         place = watch[1 + 3 * number]
         if place == _FLAGS_REGISTER:
-            scratch = carray(pointer(np.uint64(state[ns.SCRATCH])), (1,), np.int64)
-            _call_reg_read(
-                state[ns.REGISTER_FUNCTION],
-                state[ns.ENGINE],
-                np.int64(_UC_X86_REG_EFLAGS),
-                state[ns.SCRATCH],
-            )
-            value = scratch[0] & 0xFFFF_FFFF
+            value = read_flags(state)
         else:
             value = quads[place] & watch[2 + 3 * number]
         if value != watch[3 + 3 * number]:
@@ -253,10 +228,17 @@ def log_registers(state: Any, index: int, flags: int) -> None:  # noqa: ANN401
 
 
 @cfunc(types.void(types.voidptr, types.uint64, types.uint32, types.voidptr), cache=_CACHE)
-def on_instruction(_engine: Any, _address: int, _size: int, data: Any) -> None:  # noqa: ANN401
+def on_instruction(_engine: Any, address: int, _size: int, data: Any) -> None:  # noqa: ANN401
     """Count the instructions of the block, so that accesses are logged with their instruction."""
     state = carray(data, (ns.WORDS,), np.int64)
     state[ns.LOG_INDEX] += 1
+    quads = carray(pointer(np.uint64(state[ns.ENV])), (cx.SIZE_BYTES >> 3,), np.int64)
+    state[ns.FLAGS_ADDRESS] = np.int64(address)
+    for word in range(ns.FLAGS_WORDS):
+        state[ns.FLAGS_KEPT + word] = quads[(cx.CC_DST >> 3) + word]
+    # The engine folded the flags into RFLAGS for this callback, never takes them out again, and
+    # adds them to what PUSHF pushes.
+    quads[cx.EFLAGS >> 3] &= ~_STATUS
     if state[ns.LOG_REGISTERS] != 0:
         log_registers(state, state[ns.LOG_INDEX] - 1, 0)
 

@@ -20,9 +20,11 @@ from uniSMP.core import native_state as ns
 from uniSMP.core.core import Core
 from uniSMP.core.execution_log import ExecutionLog
 from uniSMP.core.native_cache import is_cache_writable
+from uniSMP.machine import firmware
 
 _CACHE = is_cache_writable(__file__)
 _PAGE_WORDS = 512
+_ROM_LOW, _ROM_END = firmware.ROM_LOW, firmware.ROM_LOW + firmware.ROM_BYTES
 _PG, _PAE, _LMA = int(Cr0.PG), int(Cr4.PAE), int(Efer.LMA)
 _LONG, _PAE_LEGACY, _LEGACY = 4, 3, 2
 """Levels of the paging modes."""
@@ -49,6 +51,8 @@ def _follow(words: Any, begin: int, end: int, shadow: Any, is_table: Any) -> boo
                 and word & ns.RECORD_CROSSING != 0
                 and word >> 16 >= executed
             )
+            # ROM drops what is stored to it.
+            is_lost = is_lost or _ROM_LOW <= words[at + 1] < _ROM_END
             if word & ns.RECORD_WRITE != 0 and not is_lost:
                 physical, value = words[at + 1], words[at + 2]
                 for byte in range(word >> 8 & 0xFF):

@@ -45,7 +45,9 @@ class TraceSink(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class TraceFilter:
-    """What of a run is kept. An instruction outside is not traced, and neither is what it did.
+    """What of a run is kept. An instruction outside is not traced, and neither is what it accessed.
+
+    Register changes and events are chosen by core and step only.
 
     Attributes:
         core_ids: these cores; None is all.

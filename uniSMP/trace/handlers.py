@@ -14,8 +14,8 @@ from uniSMP.trace.reader import Trace
 from uniSMP.trace.selection import SelectedEvents
 
 _ENTRIES = ("interrupt_delivered", "exception", "software_interrupt")
-_IRET = 0xCF
-_LONGEST_IRET = 2
+_IRETS = frozenset({b"\xcf", b"\x48\xcf", b"\x66\xcf"})
+"""IRET, IRETQ, and IRET with the other operand size."""
 _MOST_DEPTH = 250
 _NEVER = -1
 _EVENT_COLUMNS = ("step", "core", "kind", "vector", "rip")
@@ -134,6 +134,6 @@ def _instructions_of_iret_blocks(trace: Trace) -> list[int]:
     whole = [-1] * (max((row["block"] for row in rows), default=-1) + 1)
     for row in rows:
         last = row["code"][row["offsets"][-1] :] if row["offsets"] else b""
-        if last and last[-1] == _IRET and len(last) <= _LONGEST_IRET:
+        if last in _IRETS:
             whole[row["block"]] = row["instructions"]
     return whole if any(count > 0 for count in whole) else []

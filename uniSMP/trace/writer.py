@@ -16,9 +16,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from uniSMP.errors import ConfigError
-from uniSMP.trace.schema import BLOCKS, FORMAT_VERSION, TABLES, Level, Table
+from uniSMP.trace.schema import BLOCKS, EVENTS, FORMAT_VERSION, TABLES, Level, Table
 
 MANIFEST = "manifest.json"
+_FORMAT = "uniSMP trace"
+_SEGMENT_SUFFIXES = frozenset({".parquet", ".tmp"})
 _SEGMENT_ROWS = 1 << 21
 _ROW_GROUP_ROWS = 1 << 18
 _STATISTICS = ["step"]
@@ -79,7 +81,7 @@ class TraceWriter:
         Raises:
             ConfigError: it cannot be written.
         """
-        self._manifest = {"format": "uniSMP trace", "version": FORMAT_VERSION, **manifest}
+        self._manifest = {"format": _FORMAT, "version": FORMAT_VERSION, **manifest}
         self._manifest["level"] = self.level.word
         try:
             self._write_manifest(complete=False)
@@ -104,9 +106,10 @@ class TraceWriter:
         self._waiting[name].append(table)
         self._waiting_rows[name] += table.num_rows
         if self._waiting_rows[name] >= _SEGMENT_ROWS:
-            if self._waiting_rows.get(BLOCKS.name):
-                self._flush(BLOCKS.name)  # first what the rows refer to
-            self._flush(name)
+            # First what the rows refer to, and what happened between them: a run may be killed.
+            self.flush(BLOCKS.name)
+            self.flush(EVENTS.name)
+            self.flush(name)
 
     def flush(self, name: str) -> None:
         """Write the rows of a table that wait for more."""
@@ -191,8 +194,15 @@ def _write_segment(path: Path, rows: pa.Table, table: Table) -> None:
 
 
 def _is_ours(path: Path) -> bool:
-    """Return whether a trace has a file or folder of this name."""
-    return path.name in TABLES or path.name in (MANIFEST, f".{MANIFEST}.tmp")
+    """Return whether a trace has a file or folder like this, and nothing else is in it."""
+    if path.name in TABLES and path.is_dir() and not path.is_symlink():
+        return all(each.suffix in _SEGMENT_SUFFIXES for each in path.iterdir())
+    if path.name == MANIFEST:
+        try:
+            return _FORMAT in path.read_text()
+        except (OSError, ValueError):
+            return False
+    return path.name == f".{MANIFEST}.tmp"
 
 
 def _remove(path: Path) -> None:

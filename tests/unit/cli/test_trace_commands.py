@@ -46,6 +46,28 @@ def test_show_json_is_one_object_per_line(unismp: Unismp, trace: str) -> None:
     assert {row["core"] for row in rows} == {1}
 
 
+def test_show_takes_several_cores_in_either_form(unismp: Unismp, trace: str) -> None:
+    window = ("trace", "show", trace, "--json", "--steps", "..40")
+    listed = unismp(*window, "--core", "0,1")
+    repeated = unismp(*window, "--core", "0", "--core", "1")
+    assert repeated.out == listed.out
+    assert {json.loads(line)["core"] for line in listed.out.splitlines()} >= {0, 1}
+
+
+def test_show_takes_any_core_of_a_trace_that_was_cut_short(unismp: Unismp, trace: str) -> None:
+    path = Path(trace) / "manifest.json"
+    manifest = json.loads(path.read_text())
+    del manifest["cores"]
+    path.write_text(json.dumps(manifest))
+    assert unismp("trace", "show", trace, "--core", "1", "--steps", "..40").status == 0
+    assert unismp("trace", "show", trace, "--core", "7", "--events").status == 0
+
+
+def test_show_says_where_nothing_matches(unismp: Unismp, trace: str) -> None:
+    call = unismp("trace", "show", trace, "--address", "0x1..0x2")
+    assert (call.status, call.out, call.err) == (0, "", "nothing in the trace matches\n")
+
+
 @pytest.mark.parametrize(
     ("options", "text"),
     [
@@ -71,6 +93,7 @@ def test_show_takes_each_option(
         (("--steps", "3"), "write A..B"),
         (("--symbol", "nowhere"), "there is no label"),
         (("--core", "x"), "is no number"),
+        (("--core", "0,2"), "--core 2: this trace has cores 0 to 1"),
         (("--limit", "-1"), "choose 0"),
         (("--kind", "interupt_sent"), "there are no such events"),
         (("--kind", "ipi_snt"), "is ipi_sent meant?"),

@@ -15,7 +15,7 @@ OWN = [
         ("STOPPED_", "ENTRY_", "TABLE_", "ENDS_", "CHANGES_", "READS_", "RECORD_")
     )
     and name not in HEAD
-    and name not in {"WORDS", "ANSWER_COUNT", "MODE_MASK"}
+    and name not in {"WORDS", "ANSWER_COUNT", "MODE_MASK", "FLAGS_WORDS"}
 ]
 REASONS = [value for name, value in vars(ns).items() if name.startswith("STOPPED_")]
 

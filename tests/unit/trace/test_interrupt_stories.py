@@ -71,6 +71,31 @@ def test_lines_give_steps_and_time_since_the_first(
     assert lines[-1] == ""
 
 
+@pytest.mark.parametrize("width", [120, 80, 64])
+def test_lines_fit_the_terminal_and_lose_nothing(
+    stories: list[InterruptStory], ping_trace: Path, width: int
+) -> None:
+    story = next(story for story in stories if story.vector == PONG and story.end_step)
+    with Trace(ping_trace) as trace:
+        whole = interrupt_lines(story, trace.names)
+        lines = interrupt_lines(story, trace.names, width)
+    assert max(map(len, lines)) <= max(width, 67)  # head and the narrowest text
+    assert " ".join(lines).split() == " ".join(whole).split()
+
+
+def test_place_that_does_not_fit_stands_below(
+    stories: list[InterruptStory], ping_trace: Path
+) -> None:
+    story = next(story for story in stories if story.vector == PONG and story.end_step)
+    with Trace(ping_trace) as trace:
+        lines = interrupt_lines(story, trace.names, 80)
+    assert [line[47:] for line in lines[1:4]] == [
+        "ipi sent (fixed) to 0",
+        "  apic_send_idle+0x9",
+        "interrupt accepted",
+    ]
+
+
 def test_data_give_the_whole_time(stories: list[InterruptStory], ping_trace: Path) -> None:
     story = next(story for story in stories if story.vector == PING)
     with Trace(ping_trace) as trace:

@@ -159,3 +159,18 @@ def test_every_column_has_one_encoding(name: str) -> None:
     table = TABLES[name]
     stored = [*table.encodings(), *table.dictionary()]
     assert sorted(stored) == sorted(table.schema.names)
+
+
+@pytest.mark.parametrize("place", ["events/mine.txt", "memory/notes.txt"])
+def test_files_of_others_in_a_folder_of_a_table_are_left_alone(tmp_path: Path, place: str) -> None:
+    TraceWriter(tmp_path, Level.MEMORY).begin({})
+    (tmp_path / place).write_text("x")
+    with pytest.raises(ConfigError, match="other files"):
+        TraceWriter(tmp_path, Level.EVENTS, force=True)
+    assert (tmp_path / place).read_text() == "x"
+
+
+def test_manifest_of_something_else_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "manifest.json").write_text("{}")
+    with pytest.raises(ConfigError, match=r"other files \(manifest.json\)"):
+        TraceWriter(tmp_path, Level.EVENTS, force=True)
