@@ -13,6 +13,7 @@ from uniSMP.cli.target import Target, resolve
 from uniSMP.cli.trace_options import (
     TraceOptions,
     end_writer,
+    keep_trace,
     make_filter,
     make_writer,
     trace_options,
@@ -121,7 +122,8 @@ def command(  # noqa: PLR0913 - one parameter per option
         chosen = make_filter(options, guest, cores) if trace else None
         settings = _settings(config, schedule, quantum, seed)
         writer = make_writer(options, guest, settings) if trace else None
-        with RunDisplay(machine, max_instructions, sys.stdout, is_quiet=as_json) as display, limits:
+        display = RunDisplay(machine, max_instructions, sys.stdout, is_quiet=as_json)
+        with keep_trace(writer), display, limits:
             result = machine.run(
                 schedule,
                 max_instructions=max_instructions,

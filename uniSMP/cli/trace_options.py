@@ -1,7 +1,8 @@
 """The options of `unismp run` that trace, and the trace they ask for."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -131,6 +132,17 @@ def make_writer(
     writer.flush("symbols")
     writer.flush("lines")
     return writer
+
+
+@contextmanager
+def keep_trace(writer: "TraceWriter | None") -> Iterator[None]:
+    """Write what a run that ends by an error has traced so far."""
+    try:
+        yield
+    except BaseException:
+        if writer is not None:
+            writer.abandon()
+        raise
 
 
 def end_writer(writer: "TraceWriter", result: RunResult) -> None:

@@ -78,7 +78,7 @@ class Accesses:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """Register changes: `register` is an index into `watch.NAMES`, `value` the new value."""
+    """Register changes: `register` is an index into `register_watch.NAMES`, `value` is new."""
 
     step: Signed
     core: Bytes

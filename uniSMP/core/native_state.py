@@ -57,7 +57,7 @@ LOG = 28
 LOG_INDEX = 29
 """Index in the block charged last of the instruction that runs, where accesses are logged."""
 LOG_REGISTERS = 30
-"""Host address of the register watch (pairs of a state offset and a value), or 0: off."""
+"""Host address of the register watch, see `register_watch.make`, or 0: off."""
 ENGINE_ERROR = 31
 """Result of uc_emu_start."""
 WATCH_IRET = 32

@@ -118,14 +118,18 @@ class TraceWriter:
 
     def end(self, manifest: Mapping[str, Any]) -> None:
         """Write what waits, and the manifest of the whole trace."""
-        for name in reversed(self.rows):
-            self.flush(name)
+        self.abandon()
         self._manifest |= dict(manifest)
         if self.error is None:
             try:
                 self._write_manifest(complete=True)
             except OSError as error:
                 self._fail(error)
+
+    def abandon(self) -> None:
+        """Write what waits, for a run that ended by an error: the manifest says incomplete."""
+        for name in reversed(self.rows):
+            self.flush(name)
 
     def _flush(self, name: str) -> None:
         """Write the waiting rows of a table as a segment."""

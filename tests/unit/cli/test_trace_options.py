@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from uniSMP.errors import ConfigError
 from uniSMP.trace.reader import Trace
 
 Unismp = Callable[..., Any]
@@ -112,3 +113,17 @@ def test_failed_write_keeps_the_outcome_and_says_so(
     assert "FINISHED" in call.out
     assert "warning: the trace" in call.err
     assert "No space left on device" in call.err
+
+
+def test_run_that_ends_by_an_error_leaves_what_it_traced(
+    source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unismp: Unismp
+) -> None:
+    def fail(_display: object) -> bool:
+        raise ConfigError("stop here")
+
+    monkeypatch.setattr("uniSMP.cli.run.RunDisplay.tick", fail)
+    call = unismp("run", source(GUEST), "--trace", str(tmp_path / "t"), "--quantum", "4")
+    assert (call.status, "stop here" in call.err) == (2, True)
+    with Trace(tmp_path / "t") as trace:
+        assert trace.manifest["complete"] is False
+        assert trace.rows("SELECT count(*) > 0 AS has FROM instructions") == [{"has": True}]
