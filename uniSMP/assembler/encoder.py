@@ -109,15 +109,28 @@ def assemble_text(text: str, origin: int) -> bytes:
     Raises:
         KeystoneError: Keystone does not take it.
     """
-    engine = keystone.Ks(keystone.KS_ARCH_X86, keystone.KS_MODE_64)
     try:
-        output, _ = engine.asm(text.encode(), origin, as_bytes=True)
+        output = _assemble_once(text, origin)
+    except keystone.KsError:
+        # Once in some thousand calls it refuses what it takes the next time.
+        output = _assemble_again(text, origin)
+    if output is None:
+        raise KeystoneError("Keystone gives nothing", is_symbol_missing=False)
+    return bytes(output)
+
+
+def _assemble_once(text: str, origin: int) -> bytes | None:
+    engine = keystone.Ks(keystone.KS_ARCH_X86, keystone.KS_MODE_64)
+    output: bytes | None = engine.asm(text.encode(), origin, as_bytes=True)[0]
+    return output
+
+
+def _assemble_again(text: str, origin: int) -> bytes | None:
+    try:
+        return _assemble_once(text, origin)
     except keystone.KsError as error:
         reason = _REASONS.get(error.errno) or str(error).rpartition(" (")[0]
         is_missing = error.errno == keystone.KS_ERR_ASM_SYMBOL_MISSING
         raise KeystoneError(
             f"{reason[:1].lower()}{reason[1:]}", is_symbol_missing=is_missing
         ) from error
-    if output is None:
-        raise KeystoneError("Keystone gives nothing", is_symbol_missing=False)
-    return bytes(output)

@@ -282,15 +282,14 @@ class Tracer:
         )
 
     def _add_changes(self, rows: Changes) -> None:
+        if self._chosen.core_ids is not None:
+            rows = Changes(**_columns(rows, np.isin(rows.core, list(self._chosen.core_ids))))
         columns = {
             "step": rows.step,
             "core": rows.core,
             "register": _words(rows.register, register_watch.NAMES),
             "value": rows.value,
         }
-        if self._chosen.core_ids is not None:
-            keep = np.isin(rows.core, list(self._chosen.core_ids))
-            columns = {name: pa.array(column).filter(keep) for name, column in columns.items()}
         self._sink.add("registers", columns)
 
     def _add_blocks(self, first: int, blocks: list[Block]) -> None:
