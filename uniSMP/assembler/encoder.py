@@ -112,7 +112,7 @@ def assemble_text(text: str, origin: int) -> bytes:
     try:
         output = _assemble_once(text, origin)
     except keystone.KsError:
-        # Once in some thousand calls it refuses what it takes the next time.
+        # It was seen to refuse, very seldom, what it takes the next time.
         output = _assemble_again(text, origin)
     if output is None:
         raise KeystoneError("Keystone gives nothing", is_symbol_missing=False)
