@@ -92,6 +92,7 @@ class CoreParts:
         segmentation = Segmentation(engine.context, self.memory)
         self._delivery = Delivery(engine, self.memory, segmentation)
         self._row = self._row_began = 0
+        self._faults = self._faults_at = self._most_faults = 0
         self.observer: CoreObserver | None = None
         self._log_registers: Callable[..., None] | None = None
         self.power_on()
@@ -100,6 +101,18 @@ class CoreParts:
     def retired(self) -> int:
         """Instructions retired since power-on."""
         return int(self._state[ns.RETIRED])
+
+    @property
+    def faults_in_place(self) -> int:
+        """Exceptions raised since an instruction last retired, or an interrupt was delivered.
+
+        With `retired` it tells boundaries apart that have the same count of instructions.
+        """
+        return self.faults_at(self.retired)
+
+    def faults_at(self, retired: int) -> int:
+        """Return what `faults_in_place` was when so many instructions were retired, at the end."""
+        return self._faults if self._faults_at == retired else 0
 
     @property
     def mode(self) -> str:
