@@ -15,7 +15,7 @@ from uniSMP.pytest_plugin.session import Session
 
 if TYPE_CHECKING:
     from uniSMP.pytest_plugin.item import MachineOfItem
-    from uniSMP.pytest_plugin.machine import MachineUnderTest
+    from uniSMP.pytest_plugin.machine_under_test import MachineUnderTest
 
 _MARKER = "unismp"
 _SEED = "unismp_seed"

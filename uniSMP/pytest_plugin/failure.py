@@ -8,7 +8,7 @@ from uniSMP.assembler.image import Image
 from uniSMP.errors import UniSMPError
 from uniSMP.memory.sizes import format_size
 from uniSMP.pytest_plugin.last_events import last_events
-from uniSMP.pytest_plugin.machine import MachineUnderTest
+from uniSMP.pytest_plugin.machine_under_test import MachineUnderTest
 from uniSMP.trace.text import SymbolNames
 
 _CONSOLE_LINES = 10

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from uniSMP.pytest_plugin import failure
-from uniSMP.pytest_plugin.machine import MachineUnderTest
+from uniSMP.pytest_plugin.machine_under_test import MachineUnderTest
 from uniSMP.pytest_plugin.replay import Replay
 from uniSMP.pytest_plugin.session import Session
 from uniSMP.pytest_plugin.settings import Settings

@@ -17,7 +17,7 @@ from uniSMP.replay.recording import Recording
 from uniSMP.schedule.policy import Slice
 
 if TYPE_CHECKING:
-    from uniSMP.pytest_plugin.machine import MachineUnderTest
+    from uniSMP.pytest_plugin.machine_under_test import MachineUnderTest
 
 
 class RecordedSchedule:
@@ -49,13 +49,11 @@ class RecordedSchedule:
 @contextmanager
 def departures_fail() -> Iterator[None]:
     """Let the test fail, by one sentence, where it departs from its recording."""
-    departure = None
     try:
         yield
     except DivergenceError as error:
-        departure = str(error)
-    if departure is not None:
-        pytest.fail(f"the test departs from its recording: {departure}", pytrace=False)
+        message = f"the test departs from its recording: {error}"
+        raise pytest.fail.Exception(message, pytrace=False) from None
 
 
 class Replay:
