@@ -44,9 +44,7 @@ class Registers(Mapping[str, int]):
     42
     """
 
-    def __init__(
-        self, core: Core, on_write: Callable[[int, str, int], None] | None = None
-    ) -> None:
+    def __init__(self, core: Core, on_write: Callable[[int, str, int], None] | None = None) -> None:
         self._core = core
         self._context = core.engine.context
         self._on_write = on_write

@@ -12,7 +12,6 @@ sources behind the thermal and performance entries, LVT CMCI.
 """
 
 from copy import deepcopy
-from typing import TYPE_CHECKING
 
 from uniSMP.arch.apic import LOCAL_APIC_VERSION, ErrorStatus, TriggerMode
 from uniSMP.arch.apic import LocalApicRegister as Reg
@@ -45,9 +44,6 @@ from uniSMP.devices.x2apic import (
     XAPIC_REGISTERS,
     offset_of,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 _ACCESS_BYTES = 4
 _LOW_HALF = 0xFFFF_FFFF

@@ -6,15 +6,14 @@ cores do. Where the machine cannot do what a row says it has departed from the r
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from uniSMP.core.core import Core, Stop
 from uniSMP.errors import DivergenceError
-from uniSMP.machine.board import Board
-from uniSMP.machine.coherence import CodeCoherence
-from uniSMP.machine.run_loop import LONGEST_RUN_INSTRUCTIONS, RunLoop
+from uniSMP.machine.parts import MachineParts
+from uniSMP.machine.run_loop import LONGEST_RUN_INSTRUCTIONS
 from uniSMP.machine.slice_log import NMI, NO_VECTOR, RowEnd, Rows
-from uniSMP.machine.virtual_clock import VirtualClock
 
 if TYPE_CHECKING:
     from uniSMP.machine.tracer import Tracer
@@ -23,51 +22,72 @@ _FOREVER = 1 << 62
 _STOP_NAMES = {RowEnd.BUDGET: "BUDGET", RowEnd.PAUSE: "PAUSE", RowEnd.HALT: "HALT"}
 
 
+@dataclass(frozen=True, slots=True)
+class RowPlace:
+    """What must be known, beside the machine, to go on inside a row."""
+
+    core_id: int
+    start: int
+    slice_start: int
+    start_faults: int
+    is_over: bool
+
+
 class ExactRun:
     """Runs rows on the cores of one machine.
 
     Args:
-        loop: the machine's loop.
-        cores: all cores.
-        board: the chips.
-        clock: virtual time.
-        coherence: the pages with translated code.
+        parts: the machine.
 
     Attributes:
         core: the core whose row is under way, or ran last.
         start: what its `retired` was when the row began, behind the delivery.
+        is_row_over: whether that row was run to its end.
+        marks: of the rows that `run_rows` or `end_row` ended last, see `fold_mark`.
     """
 
-    def __init__(
-        self,
-        loop: RunLoop,
-        cores: Sequence[Core],
-        board: Board,
-        clock: VirtualClock,
-        coherence: CodeCoherence,
-    ) -> None:
-        self._loop = loop
-        self._boundary = loop.boundary
-        self._cores = cores
-        self._board = board
-        self._clock = clock
-        self._coherence = coherence
+    def __init__(self, parts: MachineParts) -> None:
+        self._loop = parts.loop
+        self._boundary = parts.loop.boundary
+        self._cores = parts.cores
+        self._clock = parts.clock
+        self._coherence = parts.coherence
         self._tracer: Tracer | None = None
         self._slice_start = 0
         self._start_faults = 0
-        self.core = cores[0]
+        self.core = parts.cores[0]
         self.start = 0
+        self.is_row_over = True
+        self.marks: Sequence[int] = ()
 
     @property
     def is_over(self) -> bool:
         """Whether the guest has ended the run."""
         return self._boundary.ending is not None
 
+    @property
+    def is_traced(self) -> bool:
+        """Whether somebody sees what happens."""
+        return self._tracer is not None
+
+    def save(self) -> RowPlace:
+        """Return what `restore` needs beside a snapshot of the machine."""
+        return RowPlace(
+            *(self.core.core_id, self.start, self._slice_start, self._start_faults),
+            self.is_row_over,
+        )
+
+    def restore(self, place: RowPlace) -> None:
+        """Go on from `place`, after the machine was put back."""
+        self.core = self._cores[place.core_id]
+        self.start, self._slice_start = place.start, place.slice_start
+        self._start_faults, self.is_row_over = place.start_faults, place.is_over
+
     def trace(self, tracer: "Tracer | None") -> None:
         """Let `tracer` see what happens from now on; None: nobody."""
-        if self._tracer is not None:
-            self._loop.end_trace(self._tracer)
-        self._tracer = tracer
+        last, self._tracer = self._tracer, tracer
+        if last is not None:
+            self._loop.end_trace(last)
         if tracer is not None:
             self._loop.trace(tracer)
 
@@ -106,6 +126,7 @@ class ExactRun:
             most_instructions=LONGEST_RUN_INSTRUCTIONS,
             is_exact=True,
         )
+        marks = batch.results[:, 2].tolist()
         if batch.open is not None:
             row = first + begun - 1
             self.core, self.start = batch.open.core, batch.open.start
@@ -115,8 +136,11 @@ class ExactRun:
                 self._boundary.is_dead(self.core, stop)
             self.run_to(int(rows.instructions[row]))
             self.end_row(rows, row)
+            marks += self.marks
         if begun:
             self._coherence.synchronize()
+            self.is_row_over = True
+            self.marks = marks
         return begun
 
     # -- one row -------------------------------------------------------------------------------
@@ -127,12 +151,11 @@ class ExactRun:
         core = self._cores[int(rows.core[row])]
         vector = int(rows.vector[row])
         self.core = core
+        self.is_row_over = False
         if row == 0 or rows.end[row - 1] != RowEnd.INTERRUPT:
             self._slice_start = core.retired
             if self._boundary.events is not None:
-                self._boundary.events.add(
-                    "slice_begin", core.core_id, value=int(rows.budget[row])
-                )
+                self._boundary.events.add("slice_begin", core.core_id, value=int(rows.budget[row]))
         self._clock.switch_to(core)
         core.yield_on_pause(enabled=False)
         self._boundary.advance_due_devices()
@@ -219,7 +242,10 @@ class ExactRun:
         if self._boundary.events is not None and end != RowEnd.INTERRUPT:
             name = _STOP_NAMES.get(RowEnd(end), self._ended_by())
             self._boundary.events.slice_ended(core.core_id, core.retired - self._slice_start, name)
-        self._coherence.synchronize()
+        if end != RowEnd.INTERRUPT:
+            self._coherence.synchronize()
+        self.is_row_over = True
+        self.marks = [self._loop.batch.mark_slice(core)]
 
     def _ended_by(self) -> str:
         return Stop.SHUTDOWN.name if self.core.is_shut_down else Stop.STUCK.name

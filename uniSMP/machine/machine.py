@@ -94,6 +94,7 @@ class Machine:
         modules: the modules that were loaded with it.
         on_input: is told of everything the host puts into a loaded machine, before it takes effect,
             and may refuse it by an exception; or None.
+        on_run_end: is given the result of each call of `run`, or None.
         parts: what it is made of, for those who record and replay it.
 
     >>> from uniSMP import Machine, assemble
@@ -143,6 +144,7 @@ class Machine:
         self.image: Image | bytes | None = None
         self.modules: tuple[Module, ...] = ()
         self.on_input: Callable[[HostInput], None] | None = None
+        self.on_run_end: Callable[[RunResult], None] | None = None
         self.parts = MachineParts(
             ram=self._ram,
             cores=self._cores,
@@ -251,7 +253,10 @@ class Machine:
             is_interrupted=is_interrupted,
             tracer=None if trace is None else self.make_tracer(trace, trace_filter),
         )
-        return self.result(ending)
+        result = self.result(ending)
+        if self.on_run_end is not None:
+            self.on_run_end(result)
+        return result
 
     def result(self, ending: Ending) -> RunResult:
         """Return how things stand, as the result of a run that ended in this way."""

@@ -12,6 +12,7 @@ from uniSMP.core.core import Core
 from uniSMP.machine.board import NEVER, Board
 from uniSMP.machine.coherence import CodeCoherence
 from uniSMP.machine.virtual_clock import VirtualClock
+
 _FEWEST_SLICES = 4
 _MOST_SLICES = 4096
 _FOREVER = 1 << 62
