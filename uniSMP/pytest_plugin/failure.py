@@ -81,6 +81,6 @@ def _states(machine: MachineUnderTest) -> list[str]:
 def _last_events(machine: MachineUnderTest, recording: Path) -> list[str]:
     try:
         places = machine.image.lines if isinstance(machine.image, Image) else ()
-        return last_events(recording, machine.steps, machine.labels, places)
+        return last_events(recording, machine.labels, places)
     except (UniSMPError, OSError) as error:
         return [f"    cannot be told: {error}"]

@@ -52,22 +52,14 @@ class MachineOfItem:
             machine.follow(self._replay)
         else:
             self._temporary = self._session.new_file()
-            machine.record_to(self._temporary, self._facts())
+            machine.record_to(self._temporary, self._item.nodeid)
         if self._settings.guest is not None:
             machine.load(self._settings.guest)
-
-    def _facts(self) -> dict[str, object]:
-        return {
-            "name": "round robin" if self.machine.seed is None else "random",
-            "seed": self.machine.seed,
-            "quantum": self._settings.quantum,
-            "test": self._item.nodeid,
-        }
 
     def check_replay(self) -> None:
         """Let a test fail that passed by doing something else than its recording."""
         if self._replay is not None and not self._is_told:
-            self._replay.check_end(self.machine)
+            self._replay.check_end(self.machine, self.machine.last_result)
 
     def add_to(self, report: pytest.TestReport) -> None:
         """Add to the report of a failure what is known, once; after the last report end all."""

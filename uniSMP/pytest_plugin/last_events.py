@@ -23,14 +23,11 @@ _LEFT_OUT = frozenset({"slice_begin", "slice_end", "mode", "code_invalidated", "
 _LINE_WIDTH = 118
 
 
-def last_events(
-    path: Path, steps: int, labels: Mapping[str, int], lines: Sequence[Line]
-) -> list[str]:
+def last_events(path: Path, labels: Mapping[str, int], lines: Sequence[Line]) -> list[str]:
     """Return a line for each of the last events of each core, oldest first.
 
     Args:
         path: the recording.
-        steps: instructions that it has.
         labels: linear addresses by name.
         lines: of the guest's source.
 
@@ -41,13 +38,10 @@ def last_events(
         writer = TraceWriter(Path(folder) / "trace", Level.MEMORY)
         writer.begin({})
         _add_names(writer, labels, lines)
-        replayer = Replayer(path)
-        try:
-            first = max(0, steps - _TRACED_STEPS)
+        with Replayer(path) as replayer:
+            first = max(0, replayer.recording.steps - _TRACED_STEPS)
             replayer.run(trace=writer, trace_filter=TraceFilter(first_step=first))
             core_ids = range(replayer.machine.config.cores)
-        finally:
-            replayer.machine.close()
         writer.end({"cores": [{"id": core_id} for core_id in core_ids]})
         with Trace(writer.directory) as trace:
             return _tell(trace, core_ids)

@@ -4,12 +4,12 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from uniSMP.assembler import library
 from uniSMP.assembler.assemble import assemble, assemble_file
 from uniSMP.assembler.image import Image
-from uniSMP.errors import ImageError
+from uniSMP.errors import ImageError, InternalError
 from uniSMP.machine.boot import read_image
 from uniSMP.machine.machine import Machine
 from uniSMP.machine.outcome import RunResult
@@ -50,7 +50,7 @@ class MachineUnderTest(Machine):
         self._settings = settings
         self._folder = folder
         self._schedule = _schedule(settings, seed)
-        self._recording: tuple[Path, Mapping[str, Any]] | None = None
+        self._recording: tuple[Path, str] | None = None
         self._replay: Replay | None = None
         self._open = ExitStack()
 
@@ -66,9 +66,9 @@ class MachineUnderTest(Machine):
             return {name: self.image.symbols[name] for name in self.image.labels}
         return self.symbols
 
-    def record_to(self, path: Path, facts: Mapping[str, Any]) -> None:
-        """Record from `load` on; `facts` about the schedule and the test go with it."""
-        self._recording = path, facts
+    def record_to(self, path: Path, test: str) -> None:
+        """Record from `load` on; the node id `test` is noted in the recording."""
+        self._recording = path, test
 
     def follow(self, replay: "Replay") -> None:
         """Do what a recording says from `load` on."""
@@ -93,12 +93,14 @@ class MachineUnderTest(Machine):
             data = guest.data if isinstance(guest, Image) else guest
             boot: Boot = "multiboot" if multiboot.is_multiboot(data) else "long"
             self.config = replace(self.config, boot=boot)
-        if self._replay is not None:
-            self._replay.check_machine(self.config, guest)
         super().load(guest)
+        if self._replay is not None:
+            self._replay.check_machine(self)
         if self._recording is not None:
-            path, facts = self._recording
-            self._open.enter_context(Recorder(self, path, schedule=facts))
+            path, test = self._recording
+            facts = {"seed": self.seed, "quantum": self.quantum, "name": self._schedule.name}
+            recorder = Recorder(self, path, facts={"test": test}, schedule=facts)
+            self._open.enter_context(recorder)
 
     def run(
         self,
@@ -141,8 +143,13 @@ class MachineUnderTest(Machine):
         return self.last_result
 
     def end_recording(self) -> None:
-        """Complete the recording: what happens from now on is not in it."""
-        self._open.close()
+        """End the recording: what happens from now on is not in it."""
+        if self.has_run and self.last_result is None:
+            # Inside a slice nothing can be completed: it stays what it was at a checkpoint.
+            error = InternalError("the run did not end")
+            self._open.__exit__(InternalError, error, None)
+        else:
+            self._open.close()
 
     def close(self) -> None:
         """Complete the recording, and give engines and memory back."""

@@ -6,18 +6,15 @@ which core runs when; so a test that was changed may depart from it, which is to
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 import pytest
 
 from uniSMP.assembler.image import Image
 from uniSMP.errors import DivergenceError
-from uniSMP.machine.config import MachineConfig
+from uniSMP.machine.machine import Machine
+from uniSMP.machine.outcome import RunResult
 from uniSMP.replay.recording import Recording
 from uniSMP.schedule.policy import Slice
-
-if TYPE_CHECKING:
-    from uniSMP.pytest_plugin.machine_under_test import MachineUnderTest
 
 
 class RecordedSchedule:
@@ -68,36 +65,41 @@ class Replay:
 
     def __init__(self, recording: Recording) -> None:
         self._recording = recording
-        self.schedule = RecordedSchedule(_slices(recording))
+        self.schedule = RecordedSchedule(_choices(recording))
 
     @departures_fail()
-    def check_machine(self, config: MachineConfig, guest: Image | bytes) -> None:
-        """See that the test loads what it loaded then, into the same machine."""
+    def check_machine(self, machine: Machine) -> None:
+        """See that the test loaded what it loaded then, into the same machine."""
         recorded = self._recording.config
-        for name in config.__slots__:
-            then, now = getattr(recorded, name), getattr(config, name)
+        for name in recorded.__slots__:
+            then, now = getattr(recorded, name), getattr(machine.config, name)
+            if name == "modules":
+                now = machine.modules
             if then != now:
                 raise DivergenceError(f"the machine has {name} = {now!r}, then it had {then!r}")
-        if _data(guest) != _data(self._recording.image):
+        if _data(machine.image) != _data(self._recording.image):
             raise DivergenceError("the test loads another guest than then")
 
     @departures_fail()
-    def check_end(self, machine: "MachineUnderTest") -> None:
-        """See that a test that passed did all that it did then."""
+    def check_end(self, machine: Machine, result: RunResult | None) -> None:
+        """See that a test that passed did all that it did then; `result` is of its last run."""
         recording = self._recording
         if machine.steps != recording.steps:
             raise DivergenceError(
                 f"the test ran {machine.steps:,} instructions, then it ran {recording.steps:,}"
             )
-        if machine.digest() != recording.digest:
+        if result is not None and recording.digest not in {None, result.digest}:
             raise DivergenceError(
                 "the machine ends in another state than then: the test gives it other inputs"
             )
 
 
-def _slices(recording: Recording) -> list[tuple[int, int]]:
-    return [each for slices, _most in recording.slices for each in slices]
+def _choices(recording: Recording) -> list[tuple[int, int]]:
+    """Return what the schedule chose: core id and budget of each slice."""
+    rows = recording.rows
+    begins = rows.budget > 0  # an interrupt splits a slice: only its first row has the budget
+    return list(zip(rows.core[begins].tolist(), rows.budget[begins].tolist(), strict=True))
 
 
-def _data(guest: Image | bytes) -> bytes:
+def _data(guest: Image | bytes | None) -> bytes | None:
     return guest.data if isinstance(guest, Image) else guest

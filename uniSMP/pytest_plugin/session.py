@@ -153,7 +153,7 @@ def _open(path: Path) -> RecordingOfTest:
     from uniSMP.replay.recording import Recording  # noqa: PLC0415 - only where one is replayed
 
     recording = Recording.open(path)
-    facts = recording.manifest["schedule"]
+    facts = recording.manifest.get("facts", {})
     if "test" not in facts:
         raise ConfigError(f"{path} was not recorded by a test: `unismp replay {path}` replays it")
-    return RecordingOfTest(path, recording, facts["test"], facts["seed"])
+    return RecordingOfTest(path, recording, facts["test"], facts["schedule"]["seed"])
