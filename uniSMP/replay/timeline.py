@@ -293,6 +293,14 @@ class Timeline:
         self._kept = self._kept[::2]
         self._interval *= 2
 
+    def _drop_behind(self, position: Position) -> None:
+        """Drop the snapshots behind a moment."""
+        assert self._store is not None
+        keep = self._nearest(position) + 1
+        for kept in self._kept[keep:]:
+            self._store.drop(kept.snapshot)
+        del self._kept[keep:]
+
     def _restore(self, kept: _Kept) -> None:
         assert self._store is not None
         self._store.restore(kept.snapshot)
