@@ -18,6 +18,7 @@ from uniSMP.gdb.packets import ACKNOWLEDGED, REFUSED, Decoder, Packet, Signal, f
 from uniSMP.gdb.stub import Leave, Stub
 
 _PIECE_BYTES = 1 << 16
+_LAST_PORT = 0xFFFF
 
 
 class Link(Protocol):
@@ -103,6 +104,8 @@ class Conversation:
             return leave.is_killed
         except OSError:
             pass  # the debugger has gone without a word
+        finally:
+            stub.motion.is_interrupted = lambda: False
         return False
 
     def say(self, text: str) -> None:
@@ -161,9 +164,11 @@ def listen(host: str, port: int) -> socket.socket:
     Raises:
         ConfigError: there is no such address, or somebody has it.
     """
+    if not 0 <= port <= _LAST_PORT:
+        raise ConfigError(f"port {port}: choose 0 to {_LAST_PORT}")
     try:
         return socket.create_server((host, port))
-    except (OSError, OverflowError) as error:
+    except OSError as error:
         raise ConfigError(f"cannot listen on {host}:{port}: {error}") from error
 
 
