@@ -90,11 +90,13 @@ class Core(CoreParts):
     def deliver_interrupt(self, vector: int) -> Stop | None:
         """Enter the handler of an external interrupt that was just acknowledged."""
         self.is_halted = False
+        self._faults = 0
         return self._deliver(Event(vector, Kind.EXTERNAL), counts=False)
 
     def deliver_nmi(self) -> Stop | None:
         """Enter the NMI handler and block further NMIs until IRET."""
         self.is_halted = False
+        self._faults = 0
         self._context.block_nmi()
         return self._deliver(Event(Vector.NMI, Kind.EXTERNAL), counts=False)
 
@@ -119,6 +121,18 @@ class Core(CoreParts):
         native_tlb.refresh(state)
         return self.resume(native.run(state))
 
+    def run_faults(self, count: int) -> Stop:
+        """Run until so many exceptions have been raised at this boundary, or something retires.
+
+        Where `faults_in_place` has reached `count` then, the next instruction is the first one of
+        the last one's handler. Returns as `run`.
+        """
+        self._most_faults = count
+        try:
+            return self.run(1)
+        finally:
+            self._most_faults = 0
+
     def resume(self, reason: int) -> Stop:
         """Go on with a run that compiled code began, and that stopped for `reason` (STOPPED_...).
 
@@ -131,11 +145,10 @@ class Core(CoreParts):
             if self.observer is not None:
                 self.observer.look_at_mode(self.core_id)
             stop = self._handle(reason)
-            if self.retired != self._row_began:
-                self._row = 0
-                self._row_began = self.retired
             if stop is not None:
                 return stop
+            if 0 < self._most_faults <= self.faults_in_place:
+                return Stop.BUDGET
             if state[ns.REMAINING] <= 0:
                 return Stop.BUDGET
             reason = native.run(state)
@@ -256,7 +269,7 @@ class Core(CoreParts):
         """Let the engine try what Capstone does not know, unless it is undefined for certain."""
         code = self.memory.fetch(linear, LONGEST_INSTRUCTION_BYTES)
         if not code or is_undefined_encoding(code, self._context.bits):
-            return self._deliver(Event(Vector.UD, Kind.EXCEPTION))
+            return self._raise(Event(Vector.UD, Kind.EXCEPTION))
         return self._step(linear, len(code))
 
     def _after_emulated(self) -> Stop | None:
@@ -293,14 +306,16 @@ class Core(CoreParts):
             return self._deliver(Event(vector, Kind.SOFTWARE, None, return_rip))
         # BS stays set until the guest clears it, so it does not tell alone.
         is_stepping = context.quad(_DR6) & _BS and context.double(cx.EFLAGS) & _TF
-        if not (vector == _DB and is_stepping):
-            self._refund(context.linear_rip)
         code = context.double(cx.ERROR_CODE)
-        return self._deliver(exception(vector, code, is_protected=context.is_protected))
+        event = exception(vector, code, is_protected=context.is_protected)
+        if vector == _DB and is_stepping:
+            return self._deliver(event)
+        self._refund(context.linear_rip)
+        return self._raise(event)
 
     def _after_invalid(self) -> Stop | None:
         self._refund(self._context.linear_rip)
-        return self._deliver(Event(Vector.UD, Kind.EXCEPTION))
+        return self._raise(Event(Vector.UD, Kind.EXCEPTION))
 
     def _after_device_access(self) -> Stop | None:
         """Answer the device accesses of one instruction, then let the engine execute it."""
@@ -334,7 +349,7 @@ class Core(CoreParts):
                 f"step {self.retired}"
             )
         self._refund(self._context.linear_rip)
-        stop = self._deliver(Event(Vector.UD, Kind.EXCEPTION))
+        stop = self._raise(Event(Vector.UD, Kind.EXCEPTION))
         self._forget_block()
         return stop
 
@@ -342,7 +357,13 @@ class Core(CoreParts):
         if fault.cr2 is not None:
             self._context.set_quad(cx.CR2, fault.cr2)
         code = fault.error_code or 0
-        return self._deliver(exception(fault.vector, code, is_protected=self._context.is_protected))
+        return self._raise(exception(fault.vector, code, is_protected=self._context.is_protected))
+
+    def _raise(self, event: Event) -> Stop | None:
+        """Deliver the exception of an instruction that did not retire."""
+        self._faults = self.faults_in_place + 1
+        self._faults_at = self.retired
+        return self._deliver(event)
 
     def _tell_of(self, event: Event) -> None:
         """Tell the observer of an exception or a software interrupt before it is delivered."""
@@ -357,6 +378,9 @@ class Core(CoreParts):
         """Deliver an event; SHUTDOWN or STUCK where the core does not go on."""
         if counts:
             self.exceptions[event.vector] = self.exceptions.get(event.vector, 0) + 1
+        if self.retired != self._row_began:
+            self._row = 0
+            self._row_began = self.retired
         self._row += 1
         if self._row > _EXCEPTIONS_IN_A_ROW:
             return Stop.STUCK

@@ -6,6 +6,7 @@ Exception Handling".
 
 import importlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -50,6 +51,18 @@ _HALF_64 = 1 << 63
 _VM = int(Rflags.VM)
 
 
+@dataclass(frozen=True, slots=True)
+class CoreImage:
+    """A core's state as `CoreParts.save` returns it."""
+
+    context: bytes
+    retired: int
+    activity: tuple[bool, bool, bool]
+    exceptions: dict[int, int]
+    msrs: dict[int, int]
+    rows: tuple[int, int, int, int]
+
+
 class CoreParts:
     """The base of `Core`.
 
@@ -92,6 +105,7 @@ class CoreParts:
         segmentation = Segmentation(engine.context, self.memory)
         self._delivery = Delivery(engine, self.memory, segmentation)
         self._row = self._row_began = 0
+        self._faults = self._faults_at = self._most_faults = 0
         self.observer: CoreObserver | None = None
         self._log_registers: Callable[..., None] | None = None
         self.power_on()
@@ -100,6 +114,18 @@ class CoreParts:
     def retired(self) -> int:
         """Instructions retired since power-on."""
         return int(self._state[ns.RETIRED])
+
+    @property
+    def faults_in_place(self) -> int:
+        """Exceptions raised since an instruction last retired, or an interrupt was delivered.
+
+        With `retired` it tells boundaries apart that have the same count of instructions.
+        """
+        return self.faults_at(self.retired)
+
+    def faults_at(self, retired: int) -> int:
+        """Return what `faults_in_place` was when so many instructions were retired, at the end."""
+        return self._faults if self._faults_at == retired else 0
 
     @property
     def mode(self) -> str:
@@ -164,6 +190,30 @@ class CoreParts:
         """Let address line 20 through, or hold it at 0."""
         mask = cx.MASK32 if is_enabled else cx.MASK32 & ~_A20
         self._context.set_double(cx.A20_MASK, mask)
+        self.engine.flush_tlb()
+
+    def save(self) -> CoreImage:
+        """Return a copy of everything that decides how the core goes on, but its TLB."""
+        return CoreImage(
+            context=self._context.save(),
+            retired=self.retired,
+            activity=(self.is_halted, self.waits_for_start, self.is_shut_down),
+            exceptions=dict(self.exceptions),
+            msrs=dict(self.msrs.stored),
+            rows=(self._row, self._row_began, self._faults, self._faults_at),
+        )
+
+    def restore(self, image: CoreImage) -> None:
+        """Put back what `save` returned; the TLB is empty then."""
+        self._context.restore(image.context)
+        self._state[ns.RETIRED] = image.retired
+        self._state[ns.NEXT_LOOK] = 0
+        self.is_halted, self.waits_for_start, self.is_shut_down = image.activity
+        self.exceptions.clear()
+        self.exceptions.update(image.exceptions)
+        self.msrs.stored = dict(image.msrs)
+        self._row, self._row_began, self._faults, self._faults_at = image.rows
+        self._forget_block()
         self.engine.flush_tlb()
 
     # -- tracing -----------------------------------------------------------------------------

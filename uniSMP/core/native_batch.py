@@ -20,6 +20,8 @@ from uniSMP.core.native_calls import pointer
 
 _CACHE = is_cache_writable(__file__)
 _IF = 1 << 9
+_MARK_FACTOR = np.uint64(0x9E37_79B9_7F4A_7C15)
+_MARK_STEP = np.uint64(0xD1B5_4A32_D192_ED03 & ~1)
 
 STEPS = 0
 """Instructions retired by all cores: at the start, and at the end."""
@@ -41,7 +43,15 @@ LEFT = 8
 """Result: instructions that slice has left, by what is charged."""
 REASON = 9
 """Result: why it stopped (STOPPED_...); STOPPED_BUDGET is an instruction boundary."""
-WORDS = 10
+IS_EXACT = 10
+"""Non-zero: budgets are what a recording says was retired; nothing but them ends a slice."""
+WANTS_MARKS = 11
+"""Non-zero: each finished slice gives a mark."""
+MARK = 12
+"""The mark of the slice before: at the start, and at the end."""
+OPEN_RETIRED = 13
+"""Result: instructions that the open slice has retired, by what is charged."""
+WORDS = 14
 
 CORE_STATE = 0
 CORE_MAY_RUN = 1
@@ -57,6 +67,24 @@ def _accepts_interrupts(state: Any) -> bool:  # noqa: ANN401
     words = carray(pointer(np.uint64(state[ns.ENV])), (64,), np.uint32)
     shadow = words[cx.HFLAGS >> 2] & np.uint32(cx.HF_INHIBIT_IRQ)
     return bool(words[cx.EFLAGS >> 2] & np.uint32(_IF) != 0 and shadow == 0)
+
+
+@njit(cache=_CACHE)
+def fold_mark(state: Any, mark: int) -> int:  # noqa: ANN401
+    """Return the mark of a slice that ended: a hash of the core, its registers and what `mark` was.
+
+    Two runs whose marks agree have, as far as 64 bits tell, executed the same. Status flags are
+    left out: what the engine keeps of them depends on how it came there.
+    """
+    registers = carray(pointer(np.uint64(state[ns.ENV])), (32,), np.uint64)
+    total = np.uint64(mark) ^ np.uint64(state[ns.CORE_ID])
+    factor = _MARK_FACTOR
+    for number in range(16):
+        total += (registers[number] ^ (registers[number] >> np.uint64(29))) * factor
+        factor += _MARK_STEP
+    total += (registers[cx.RIP >> 3] ^ (np.uint64(state[ns.RETIRED]) << np.uint64(20))) * factor
+    total = (total ^ (total >> np.uint64(32))) * _MARK_FACTOR
+    return int(np.int64(total ^ (total >> np.uint64(29))))
 
 
 @njit(cache=_CACHE)
@@ -92,6 +120,7 @@ def run_plan(  # noqa: PLR0913, PLR0917 - arrays
     chosen: Any,  # noqa: ANN401
     budgets: Any,  # noqa: ANN401
     pages: Any,  # noqa: ANN401
+    results: Any,  # noqa: ANN401
 ) -> None:
     """Run slices of `budgets` instructions on the cores `chosen`.
 
@@ -103,8 +132,11 @@ def run_plan(  # noqa: PLR0913, PLR0917 - arrays
         chosen: core ids.
         budgets: instructions, at least 1.
         pages: the head of the pages with translated code.
+        results: is given a row for each slice that is over: instructions, whether PAUSE ended it,
+            mark.
     """
     words[IS_OPEN] = 0
+    is_exact = words[IS_EXACT] != 0
     first = words[STEPS]
     index = 0
     while index < len(chosen):
@@ -120,8 +152,8 @@ def run_plan(  # noqa: PLR0913, PLR0917 - arrays
             or (is_watched != 0 and _accepts_interrupts(state))
         ):
             break
-        is_busy = _is_anyone_busy(words, runnable, pauses)
-        if not is_busy:
+        is_busy = not is_exact and _is_anyone_busy(words, runnable, pauses)
+        if not (is_busy or is_exact):
             for spinner in range(len(pauses)):  # a slice assignment compiles slowly
                 pauses[spinner] = 0
         budget = min(budgets[index], words[LIMIT] - steps)
@@ -147,9 +179,15 @@ def run_plan(  # noqa: PLR0913, PLR0917 - arrays
             if reason == ns.STOPPED_BUDGET:
                 native.forget_block(state)
             words[LEFT] = budget - done
+            words[OPEN_RETIRED] = done
             words[REASON] = reason
             break
         pauses[core] = pauses[core] + 1 if reason == ns.STOPPED_PAUSE else 0
+        results[index, 0] = done
+        results[index, 1] = reason == ns.STOPPED_PAUSE
+        if words[WANTS_MARKS] != 0:
+            words[MARK] = fold_mark(state, words[MARK])
+            results[index, 2] = words[MARK]
         index += 1
         if first_changed_page(pages, np.int64(0)) >= 0:
             break

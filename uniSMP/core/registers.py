@@ -1,7 +1,7 @@
 """A core's registers by name, for people and tests, and as bytes for digests."""
 
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from uniSMP.core import context as cx
 from uniSMP.core.core import Core
@@ -54,9 +54,10 @@ class Registers(Mapping[str, int]):
     42
     """
 
-    def __init__(self, core: Core) -> None:
+    def __init__(self, core: Core, on_write: Callable[[int, str, int], None] | None = None) -> None:
         self._core = core
         self._context = core.engine.context
+        self._on_write = on_write
 
     def __getitem__(self, name: str) -> int:
         context = self._context
@@ -79,6 +80,8 @@ class Registers(Mapping[str, int]):
             )
         if not 0 <= value <= cx.MASK64:
             raise ConfigError(f"{name} = {value:#x} does not fit 64 bits")
+        if self._on_write is not None:
+            self._on_write(self._core.core_id, name, value)
         if name == "rip":
             self._context.rip = value
         elif name == "rflags":

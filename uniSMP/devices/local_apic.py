@@ -12,7 +12,6 @@ sources behind the thermal and performance entries, LVT CMCI.
 """
 
 from copy import deepcopy
-from typing import TYPE_CHECKING
 
 from uniSMP.arch.apic import LOCAL_APIC_VERSION, ErrorStatus, TriggerMode
 from uniSMP.arch.apic import LocalApicRegister as Reg
@@ -46,9 +45,6 @@ from uniSMP.devices.x2apic import (
     offset_of,
 )
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 _ACCESS_BYTES = 4
 _LOW_HALF = 0xFFFF_FFFF
 _HIGH_BYTE = 0xFF00_0000
@@ -78,19 +74,6 @@ class LocalApic:
         self._timer = ApicTimer(self.state.timer)
         self._acceptance = InterruptAcceptance(self.state, core_id)
         self._local = LocalInterrupts(self._acceptance)
-        registers = self.state
-        self._identity_reads: dict[int, Callable[[], int]] = {
-            Reg.ID: self._id,
-            Reg.VERSION: lambda: LOCAL_APIC_VERSION,
-            Reg.TPR: lambda: registers.tpr,
-            Reg.PPR: lambda: self.ppr,
-            Reg.LDR: self._ldr,
-            Reg.DFR: lambda: registers.dfr,
-            Reg.SVR: lambda: registers.svr,
-            Reg.ESR: lambda: registers.esr,
-            Reg.ICR_LOW: lambda: registers.icr,
-            Reg.ICR_HIGH: lambda: registers.icr >> 32,
-        }
 
     @property
     def observer(self) -> InterruptObserver | None:
@@ -305,8 +288,36 @@ class LocalApic:
 
     def _read_identity(self, offset: int) -> int:
         """Return a register that is neither a bitmap, nor an LVT entry, nor the timer's."""
-        read = self._identity_reads.get(offset)
-        return 0 if read is None else read()
+        state = self.state
+        match offset:
+            case Reg.TPR:
+                return state.tpr
+            case Reg.PPR:
+                return self.ppr
+            case Reg.ICR_LOW:
+                return state.icr
+            case Reg.ICR_HIGH:
+                return state.icr >> 32
+            case Reg.ESR:
+                return state.esr
+            case _:
+                return self._read_setting(offset)
+
+    def _read_setting(self, offset: int) -> int:
+        """Return a register that says what the chip is or how it was set up."""
+        match offset:
+            case Reg.ID:
+                return self._id()
+            case Reg.VERSION:
+                return LOCAL_APIC_VERSION
+            case Reg.LDR:
+                return self._ldr()
+            case Reg.DFR:
+                return self.state.dfr
+            case Reg.SVR:
+                return self.state.svr
+            case _:
+                return 0
 
     def _write_register(self, offset: int, value: int) -> Messages:
         """Write a register in the layout of the current mode; read-only ones ignore it."""

@@ -25,14 +25,33 @@ _TABLE = 0x3
 _GDT = (0, 0x00AF_9B00_0000_FFFF, 0x00CF_9300_0000_FFFF)
 
 
-def load_multiboot(data: bytes, config: MachineConfig, ram: Ram, bsp: Core) -> MultibootImage:
+def read_modules(
+    modules: Sequence[str | Path | boot_information.Module],
+) -> tuple[boot_information.Module, ...]:
+    """Return modules with their contents.
+
+    Raises:
+        ImageError: one cannot be read.
+    """
+    return tuple(
+        module if isinstance(module, boot_information.Module) else _read_module(module)
+        for module in modules
+    )
+
+
+def load_multiboot(
+    data: bytes,
+    config: MachineConfig,
+    modules: Sequence[boot_information.Module],
+    ram: Ram,
+    bsp: Core,
+) -> MultibootImage:
     """Load a multiboot image and its modules; core 0 will enter it.
 
     Raises:
-        ImageError: the image or a module is damaged, missing, or does not fit.
+        ImageError: the image is damaged, or they do not fit.
     """
     image = multiboot.parse(data)
-    modules = [_read_module(module) for module in config.modules]
     information = boot_information.build_information(
         image,
         at=_information_address(image, modules),

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from uniSMP.errors import ConfigError
+from uniSMP.memory.boot_information import Module
 from uniSMP.memory.sizes import check_ram_size
 
 Boot = Literal["multiboot", "long"]
@@ -24,7 +25,7 @@ class MachineConfig:
             INIT and SIPI. "long": every core begins at `_start` in 64-bit mode.
         ticks_per_instruction: virtual nanoseconds per retired instruction.
         command_line: text handed to a multiboot image.
-        modules: files handed to a multiboot image; each may be "path arguments".
+        modules: files handed to a multiboot image, each may be "path arguments"; or their contents.
         serial_input: bytes that arrive at COM1 from the start.
 
     Raises:
@@ -36,7 +37,7 @@ class MachineConfig:
     boot: Boot = "multiboot"
     ticks_per_instruction: int = 1
     command_line: str = ""
-    modules: tuple[str | Path, ...] = ()
+    modules: tuple[str | Path | Module, ...] = ()
     serial_input: bytes = b""
 
     def __post_init__(self) -> None:

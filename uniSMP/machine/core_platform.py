@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from uniSMP.arch.msr import Msr
 from uniSMP.core.cpuid import cpuid
 from uniSMP.devices.apic_mode import ApicMode
+from uniSMP.devices.local_apic import LocalApic
 from uniSMP.devices.messages import Messages
 from uniSMP.machine.board import Board
 from uniSMP.machine.coherence import CodeCoherence
@@ -48,12 +49,15 @@ class CorePlatform:
         self.core_id = core_id
         self._cores = cores
         self._board = board
-        self._apic = board.local_apics[core_id]
         self._memory = memory
         self._coherence = coherence
         self._deadline_at_start = 0
         self.has_attention = False
         self.events: EventLog | None = None
+
+    @property
+    def _apic(self) -> LocalApic:
+        return self._board.local_apics[self.core_id]
 
     def begin_run(self) -> None:
         """Start to watch for what the run loop must look at."""

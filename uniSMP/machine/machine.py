@@ -19,11 +19,14 @@ from uniSMP.machine.coherence import CodeCoherence
 from uniSMP.machine.config import Boot, MachineConfig
 from uniSMP.machine.core_platform import CorePlatform
 from uniSMP.machine.digest import digest
+from uniSMP.machine.host_input import HostInput, MemoryInput, RegisterInput, SerialInput
 from uniSMP.machine.memory_map import MemoryMap
-from uniSMP.machine.outcome import CoreSummary, RunResult
+from uniSMP.machine.outcome import CoreSummary, Ending, RunResult
+from uniSMP.machine.parts import MachineParts
 from uniSMP.machine.physical_memory import PhysicalMemory
 from uniSMP.machine.run_loop import RunLoop
 from uniSMP.machine.virtual_clock import VirtualClock
+from uniSMP.memory.boot_information import Module
 from uniSMP.memory.ram import Ram
 from uniSMP.schedule.policy import Schedule
 from uniSMP.schedule.round_robin import RoundRobin
@@ -42,7 +45,7 @@ class Settings(TypedDict, total=False):
     boot: Boot
     ticks_per_instruction: int
     command_line: str
-    modules: tuple[str | Path, ...]
+    modules: tuple[str | Path | Module, ...]
     serial_input: bytes
 
 
@@ -53,9 +56,9 @@ class CoreView:
         registers: its registers by name.
     """
 
-    def __init__(self, core: Core) -> None:
+    def __init__(self, core: Core, on_write: Callable[[int, str, int], None]) -> None:
         self._core = core
-        self.registers = Registers(core)
+        self.registers = Registers(core, on_write)
 
     @property
     def id(self) -> int:
@@ -110,6 +113,12 @@ class Machine:
         devices: the chips.
         memory: physical memory.
         symbols: linear addresses by name, from the loaded image.
+        image: what was loaded, or None.
+        modules: the modules that were loaded with it.
+        on_input: is told of everything the host puts into a loaded machine, before it takes effect,
+            and may refuse it by an exception; or None.
+        on_run_end: is given the result of each call of `run`, or None.
+        parts: what it is made of, for those who record and replay it.
 
     >>> from uniSMP import Machine, assemble
     >>> machine = Machine(cores=2, boot="long")
@@ -152,10 +161,22 @@ class Machine:
             core.keep_time(config.ticks_per_instruction)
         self._clock = clock
         self._loop = RunLoop(self._cores, self._platforms, self.devices, clock, self._coherence)
-        self._views = tuple(CoreView(core) for core in self._cores)
-        self.memory = PhysicalMemory(self._map, self._coherence)
+        self._views = tuple(CoreView(core, self._register_written) for core in self._cores)
+        self.memory = PhysicalMemory(self._map, self._coherence, self._memory_written)
         self.symbols: Mapping[str, int] = {}
-        self._is_loaded = False
+        self.image: Image | bytes | None = None
+        self.modules: tuple[Module, ...] = ()
+        self.on_input: Callable[[HostInput], None] | None = None
+        self.on_run_end: Callable[[RunResult], None] | None = None
+        self.parts = MachineParts(
+            ram=self._ram,
+            cores=self._cores,
+            platforms=self._platforms,
+            board=self.devices,
+            clock=clock,
+            coherence=self._coherence,
+            loop=self._loop,
+        )
         self.devices.deliver(self.devices.uart.receive(config.serial_input))
 
     def _make_core(self, platform: CorePlatform) -> Core:
@@ -202,7 +223,7 @@ class Machine:
                 or does not fit RAM.
             ConfigError: the machine has an image already.
         """
-        if self._is_loaded:
+        if self.image is not None:
             raise ConfigError("this machine has an image already: make a new machine")
         if isinstance(image, str | Path):
             image = boot.read_image(Path(image))
@@ -212,9 +233,11 @@ class Machine:
             self.symbols = flat.symbols
         else:
             data = image.data if isinstance(image, Image) else image
-            loaded = boot.load_multiboot(data, self.config, self._ram, self._cores[0])
+            modules = boot.read_modules(self.config.modules)
+            loaded = boot.load_multiboot(data, self.config, modules, self._ram, self._cores[0])
             self.symbols = image.symbols if isinstance(image, Image) else loaded.symbols
-        self._is_loaded = True
+            self.modules = modules
+        self.image = image
 
     def run(
         self,
@@ -242,17 +265,24 @@ class Machine:
         Raises:
             ConfigError: no image was loaded, or the limit is not positive.
         """
-        if not self._is_loaded:
+        if self.image is None:
             raise ConfigError("no image: call load first")
         if max_instructions is not None and max_instructions < 1:
             raise ConfigError(f"max_instructions = {max_instructions}: choose 1 or more")
+        self._loop.boundary.on_console = on_console
         ending = self._loop.run(
             schedule or RoundRobin(DEFAULT_QUANTUM_INSTRUCTIONS),
             max_instructions=max_instructions,
             is_interrupted=is_interrupted,
-            on_console=on_console,
-            tracer=None if trace is None else self._make_tracer(trace, trace_filter),
+            tracer=None if trace is None else self.make_tracer(trace, trace_filter),
         )
+        result = self.result(ending)
+        if self.on_run_end is not None:
+            self.on_run_end(result)
+        return result
+
+    def result(self, ending: Ending) -> RunResult:
+        """Return how things stand, as the result of a run that ended in this way."""
         return RunResult(
             outcome=ending.outcome,
             reason=ending.reason,
@@ -260,11 +290,12 @@ class Machine:
             digest=self.digest(),
             steps=self._clock.steps,
             ticks=self._clock.now_ticks,
-            console=bytes(self._loop.console),
+            console=bytes(self._loop.boundary.console),
             cores=tuple(self._summarize(core) for core in self._cores),
         )
 
-    def _make_tracer(self, sink: "TraceSink", chosen: "TraceFilter | None") -> "Tracer":
+    def make_tracer(self, sink: "TraceSink", chosen: "TraceFilter | None" = None) -> "Tracer":
+        """Return a tracer of this machine that writes to `sink`, for `parts.loop`."""
         # Imported when it is needed: a run that is not traced starts faster.
         from uniSMP.machine.tracer import TraceFilter, Tracer  # noqa: PLC0415
 
@@ -279,6 +310,31 @@ class Machine:
             words=self._map.words,
         )
 
+    def receive_serial(self, data: bytes) -> None:
+        """Let bytes arrive at COM1; what its FIFO has no room for waits."""
+        self._tell(SerialInput(data))
+        self.devices.deliver(self.devices.uart.receive(data))
+
+    def _memory_written(self, physical: int, data: bytes) -> None:
+        self._tell(MemoryInput(physical, data))
+
+    def _register_written(self, core_id: int, name: str, value: int) -> None:
+        self._tell(RegisterInput(core_id, name, value))
+
+    def _tell(self, given: HostInput) -> None:
+        if self.on_input is not None:
+            self.on_input(given)
+
+    def put(self, given: HostInput) -> None:
+        """Put in what the host gave another machine."""
+        match given:
+            case MemoryInput(physical, data):
+                self.memory.write(physical, data)
+            case RegisterInput(core_id, name, value):
+                self.core(core_id).registers[name] = value
+            case SerialInput(data):
+                self.receive_serial(data)
+
     def digest(self) -> str:
         """Return the SHA-256 (hex) over RAM, architectural state of each core, and the chips."""
         return digest(self._ram, self._cores, self.devices, self._clock.now_ticks)
@@ -287,7 +343,7 @@ class Machine:
         return CoreSummary(
             id=core.core_id,
             instructions=core.retired,
-            interrupts=dict(sorted(self._loop.interrupts[core.core_id].items())),
+            interrupts=dict(sorted(self._loop.boundary.interrupts[core.core_id].items())),
             exceptions=dict(sorted(core.exceptions.items())),
             ipis_sent=self.devices.local_apics[core.core_id].ipis_sent,
             halted=not core.can_run,

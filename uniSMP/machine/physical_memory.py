@@ -1,5 +1,7 @@
 """Physical memory as the host reads and writes it between runs."""
 
+from collections.abc import Callable
+
 from uniSMP.errors import ConfigError
 from uniSMP.machine.coherence import CodeCoherence
 from uniSMP.machine.memory_map import MemoryMap
@@ -17,9 +19,15 @@ class PhysicalMemory:
     6513249
     """
 
-    def __init__(self, memory_map: MemoryMap, coherence: CodeCoherence) -> None:
+    def __init__(
+        self,
+        memory_map: MemoryMap,
+        coherence: CodeCoherence,
+        on_write: Callable[[int, bytes], None],
+    ) -> None:
         self._map = memory_map
         self._coherence = coherence
+        self._on_write = on_write
 
     @property
     def size_bytes(self) -> int:
@@ -45,7 +53,10 @@ class PhysicalMemory:
         Raises:
             ConfigError: the range is not wholly inside RAM.
         """
-        self._map.ram.write(physical, data)
+        ram = self._map.ram
+        ram.check_range(physical, len(data))
+        self._on_write(physical, bytes(data))
+        ram.write(physical, data)
         self._coherence.synchronize()
 
     def read_integer(self, physical: int, size_bytes: int) -> int:

@@ -12,7 +12,6 @@ from uniSMP.core.core import Core
 from uniSMP.machine.board import NEVER, Board
 from uniSMP.machine.coherence import CodeCoherence
 from uniSMP.machine.virtual_clock import VirtualClock
-from uniSMP.schedule.policy import PlannedSchedule
 
 _FEWEST_SLICES = 4
 _MOST_SLICES = 4096
@@ -29,11 +28,13 @@ class OpenSlice:
         core: the core that runs.
         end: what its `retired` is when the budget is used up.
         reason: why it stopped, for `Core.resume`; None at an instruction boundary.
+        start: what its `retired` was when the slice began.
     """
 
     core: Core
     end: int
     reason: int | None
+    start: int
 
 
 class SliceBatch:
@@ -68,34 +69,67 @@ class SliceBatch:
         self._rows: npt.NDArray[np.int64] = np.zeros((len(cores), nb.CORE_WORDS), dtype=np.int64)
         self._rows[:, nb.CORE_STATE] = [core.engine.state.ctypes.data for core in cores]
         self._runnable: npt.NDArray[np.int64] = np.zeros(len(cores), dtype=np.int64)
+        self._results: npt.NDArray[np.int64] = np.zeros((_MOST_SLICES, 3), dtype=np.int64)
         self.open: OpenSlice | None = None
+        self.done = 0
 
-    def run(
+    @property
+    def length(self) -> int:
+        """How many slices are best planned next."""
+        return self._length
+
+    @property
+    def results(self) -> npt.NDArray[np.int64]:
+        """A row for each slice that is over: instructions, whether PAUSE ended it, mark."""
+        return self._results[: self.done]
+
+    def set_marks(self, mark: int | None) -> None:
+        """Make marks from now on, the first one on top of `mark`; None: make none."""
+        self._words[nb.WANTS_MARKS] = mark is not None
+        self._words[nb.MARK] = mark or 0
+
+    @property
+    def mark(self) -> int:
+        """The last mark."""
+        return int(self._words[nb.MARK])
+
+    def mark_slice(self, core: Core) -> int:
+        """Make the mark of a slice of `core` that ended outside compiled code."""
+        mark: int = nb.fold_mark(core.engine.state, self._words[nb.MARK])
+        self._words[nb.MARK] = mark
+        return mark
+
+    def run(  # noqa: PLR0913 - the plan and its limits
         self,
-        schedule: PlannedSchedule,
+        chosen: npt.NDArray[np.int64],
+        budgets: npt.NDArray[np.int64],
+        *,
         runnable: Sequence[int],
         busy_elsewhere: Sequence[bool],
         limit_steps: int,
         most_instructions: int,
-    ) -> bool:
-        """Run slices as `schedule` plans them; return False where none could begin.
+        is_exact: bool = False,
+    ) -> int:
+        """Run slices as planned; return how many began, 0 where none could.
 
         Args:
-            schedule: is advanced past the slices that began.
+            chosen: core ids.
+            budgets: instructions of each, at most; exactly so many with `is_exact`.
             runnable: ids of the cores that can run.
             busy_elsewhere: for each core, whether something but an interrupt waits for it.
             limit_steps: step at which the run ends.
             most_instructions: return after so many, about.
+            is_exact: whether interrupts and PAUSE end no slice.
 
-        `open` is then the slice that must be finished, or None.
+        `open` is then the slice that must be finished, or None, and `results` those that are over.
         """
         words, clock = self._words, self._clock
-        self._describe(runnable, busy_elsewhere)
+        self._describe(runnable, busy_elsewhere, is_exact=is_exact)
         words[nb.STEPS] = clock.steps
         words[nb.LIMIT] = limit_steps
         words[nb.DEADLINE] = self._deadline_steps()
         words[nb.MOST] = most_instructions
-        chosen, budgets = schedule.plan(runnable, self._length)
+        words[nb.IS_EXACT] = is_exact
         nb.run_plan(
             words,
             self._rows,
@@ -104,23 +138,27 @@ class SliceBatch:
             chosen,
             budgets,
             self._coherence.head,
+            self._results,
         )
         done, is_open = int(words[nb.DONE]), bool(words[nb.IS_OPEN])
-        self.open = None
+        self.open, self.done = None, done
         if not (done or is_open):
             self._length = _FEWEST_SLICES
-            return False
-        schedule.take(done + is_open)
+            return 0
         self._length = min(max(2 * done, _FEWEST_SLICES), _MOST_SLICES)
         core = self._cores[int(chosen[done if is_open else done - 1])]
         clock.resume(core, int(words[nb.STEPS]))
         if is_open:
             reason = int(words[nb.REASON])
             end = core.retired + int(words[nb.LEFT])
-            self.open = OpenSlice(core, end, None if reason == ns.STOPPED_BUDGET else reason)
-        return True
+            before = core.retired - int(words[nb.OPEN_RETIRED])
+            waits = reason == ns.STOPPED_BUDGET
+            self.open = OpenSlice(core, end, None if waits else reason, before)
+        return done + is_open
 
-    def _describe(self, runnable: Sequence[int], busy_elsewhere: Sequence[bool]) -> None:
+    def _describe(
+        self, runnable: Sequence[int], busy_elsewhere: Sequence[bool], *, is_exact: bool
+    ) -> None:
         """Say what is known of each core that can run."""
         rows, board, idle_ticks = self._rows, self._board, self._clock.idle_ticks
         self._words[nb.RUNNABLE] = len(runnable)
@@ -131,7 +169,7 @@ class SliceBatch:
             time = idle_ticks + board.local_apics[core_id].tsc_offset_ticks
             rows[core_id, 1:] = (
                 may_run,
-                board.has_interrupt(core_id),
+                not is_exact and board.has_interrupt(core_id),
                 (time + _HALF_64 & _MASK64) - _HALF_64,
             )
 

@@ -35,6 +35,17 @@ class VirtualClock:
         self._running = core
         self._others = steps - core.retired
 
+    def restore(self, running: Core, idle_ticks: int) -> None:
+        """Say which core ran last and how much time was idle, after the cores were put back."""
+        self._running = running
+        self._others = sum(core.retired for core in self._cores if core is not running)
+        self.idle_ticks = idle_ticks
+
+    @property
+    def running(self) -> Core:
+        """The core that runs, or ran last."""
+        return self._running
+
     @property
     def steps(self) -> int:
         """Instructions retired by all cores."""

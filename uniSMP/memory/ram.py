@@ -60,7 +60,7 @@ class Ram:
         Raises:
             ConfigError: any of them lies outside the RAM, or the RAM is closed.
         """
-        self._check_range(address, size_bytes)
+        self.check_range(address, size_bytes)
         return self._mapping[address : address + size_bytes]
 
     def write(self, address: int, data: bytes | bytearray | memoryview) -> None:
@@ -70,7 +70,7 @@ class Ram:
             ConfigError: any byte lies outside the RAM, or the RAM is closed.
         """
         raw = bytes(data)
-        self._check_range(address, len(raw))
+        self.check_range(address, len(raw))
         self._mapping[address : address + len(raw)] = raw
 
     def close(self) -> None:
@@ -103,7 +103,8 @@ class Ram:
         if self.is_closed:
             raise ConfigError("the RAM is closed: make a new machine")
 
-    def _check_range(self, address: int, size_bytes: int) -> None:
+    def check_range(self, address: int, size_bytes: int) -> None:
+        """Raise ConfigError where a range does not lie in the RAM, or the RAM is closed."""
         self._check_open()
         if address < 0 or size_bytes < 0 or address + size_bytes > self.size_bytes:
             raise ConfigError(

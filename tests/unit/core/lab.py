@@ -296,7 +296,7 @@ class Lab:
         while True:
             self.machine._platforms[0].begin_run()
             stop = self.core.run(end - self.core.retired)
-            self.machine._loop._look_at_mail()
+            self.machine._loop.boundary.look_at_mail()
             if stop is not Stop.ATTENTION:
                 return stop
             if self.core.retired >= end:
@@ -319,4 +319,4 @@ class Lab:
 
     def output(self) -> bytes:
         """Return what was written to port 0xE9."""
-        return bytes(self.machine._loop.console)
+        return bytes(self.machine._loop.boundary.console)

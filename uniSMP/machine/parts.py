@@ -1,0 +1,25 @@
+"""The parts of one machine, for those who record, replay and explore it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from uniSMP.core.core import Core
+from uniSMP.machine.board import Board
+from uniSMP.machine.coherence import CodeCoherence
+from uniSMP.machine.core_platform import CorePlatform
+from uniSMP.machine.run_loop import RunLoop
+from uniSMP.machine.virtual_clock import VirtualClock
+from uniSMP.memory.ram import Ram
+
+
+@dataclass(frozen=True, slots=True)
+class MachineParts:
+    """Everything whose state makes a machine's state."""
+
+    ram: Ram
+    cores: Sequence[Core]
+    platforms: Sequence[CorePlatform]
+    board: Board
+    clock: VirtualClock
+    coherence: CodeCoherence
+    loop: RunLoop

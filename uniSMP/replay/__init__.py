@@ -1,0 +1,1 @@
+"""Recordings: what is needed to run a machine again, and machines that do."""

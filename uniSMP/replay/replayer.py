@@ -1,0 +1,138 @@
+"""Runs a recording again, and checks on the way that it is the same run."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from uniSMP.errors import ConfigError, DivergenceError
+from uniSMP.machine.machine import Machine
+from uniSMP.machine.outcome import Ending, Outcome, RunResult
+from uniSMP.machine.state_hash import StateHash
+from uniSMP.replay.history import START, History
+from uniSMP.replay.recording import Recording
+from uniSMP.replay.timeline import Timeline
+
+if TYPE_CHECKING:
+    from uniSMP.machine.tracer import TraceFilter, TraceSink
+
+
+class Replayer(Timeline):
+    """A recording as a time line.
+
+    Args:
+        recording: one that is open, or the path of its file.
+
+    Raises:
+        FormatError: the file cannot be read, is damaged, or of another version.
+
+    Attributes:
+        recording: what is replayed.
+    """
+
+    def __init__(self, recording: Recording | str | Path) -> None:
+        if not isinstance(recording, Recording):
+            recording = Recording.open(recording)
+        self.recording = recording
+        machine = Machine(recording.config)
+        machine.load(recording.image)
+        super().__init__(machine, History(recording.rows, recording.items))
+        machine.on_input = _refuse
+        self._hash: StateHash | None = None
+        self._checkpoints = [point.row for point in recording.checkpoints]
+        self._next = 0
+
+    def run(
+        self,
+        *,
+        trace: "TraceSink | None" = None,
+        trace_filter: "TraceFilter | None" = None,
+        on_console: Callable[[bytes], None] | None = None,
+        is_interrupted: Callable[[], bool] | None = None,
+    ) -> RunResult:
+        """Replay everything from the start, once; checkpoints and marks are compared on the way.
+
+        Args:
+            trace: takes the rows of a trace.
+            trace_filter: what of it is kept; everything by default.
+            on_console: is given the guest's output as it appears.
+            is_interrupted: asked now and then; True ends the replay where it is.
+
+        Returns:
+            The result of the recorded run, computed anew. Where the recording was not completed,
+            or `is_interrupted` said so, the outcome is HOST_TIMEOUT at the step reached.
+
+        Raises:
+            ConfigError: the machine was moved before.
+            DivergenceError: the machine does not do again what was recorded.
+        """
+        if self.position != START or self._hash is not None:
+            raise ConfigError("a replay begins at the start: make a new Replayer")
+        boundary = self.machine.parts.loop.boundary
+        boundary.on_console = on_console
+        self._hash = StateHash(self.machine.parts, self._tracking)
+        try:
+            if trace is not None:
+                self.trace(self.machine.make_tracer(trace, trace_filter))
+            is_whole = self._replay(is_interrupted)
+        finally:
+            boundary.on_console = None
+            self.trace(None)
+            self._hash.close()
+        return self._check_end() if is_whole else self._unfinished()
+
+    def _replay(self, is_interrupted: Callable[[], bool] | None) -> bool:
+        """Go to the end from checkpoint to checkpoint; return whether the run ended there."""
+        for point in self.recording.checkpoints:
+            while self.position.slice < point.row - 1:
+                last = min(point.row - 1, self.position.slice + self.rows_at_once)
+                self.advance(self.history.end_of(last))
+                if is_interrupted is not None and is_interrupted():
+                    return False
+            self._compare(point.row, point.state_hash)
+        self._apply_items(len(self.history))
+        return self.recording.is_complete
+
+    @property
+    def rows_at_once(self) -> int:
+        """Rows between two questions whether to go on."""
+        return 1024
+
+    def _compare(self, row: int, expected: bytes) -> None:
+        """Compare the state with that of a checkpoint.
+
+        Raises:
+            DivergenceError: it differs.
+        """
+        assert self._hash is not None
+        if self._hash.take() != expected:
+            raise DivergenceError(f"the machine's state is not that of the checkpoint at row {row}")
+
+    def _check_end(self) -> RunResult:
+        end = self.ending
+        assert end is not None, "a complete recording ends with the end of a run"
+        result = self.machine.result(Ending(Outcome(end.outcome), end.reason, end.exit_value))
+        now = replace(
+            end,
+            digest=result.digest,
+            steps=result.steps,
+            ticks=result.ticks,
+            console_bytes=len(result.console),
+            console_sha256=hashlib.sha256(result.console).hexdigest(),
+            instructions=[core.instructions for core in result.cores],
+        )
+        if now != end:
+            names = [name for name in end.__slots__ if getattr(now, name) != getattr(end, name)]
+            raise DivergenceError(f"the end is not that of the recorded run: {', '.join(names)}")
+        return result
+
+    def _unfinished(self) -> RunResult:
+        reason = "the recording was not completed: this is its last checkpoint"
+        if self.position < self.history.end:
+            reason = "the host stopped the replay"
+        return self.machine.result(Ending(Outcome.HOST_TIMEOUT, reason))
+
+
+def _refuse(_given: object) -> None:
+    raise ConfigError("the machine of a recording cannot be changed")

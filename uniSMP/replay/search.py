@@ -1,0 +1,288 @@
+"""Searches a run for the next, or the last, moment at which a condition is met.
+
+A window of the run is executed once more with a trace that knows of the conditions; the machine is
+then moved to the moment that the trace names. So nothing stops for accesses and addresses while the
+window runs, and searching backwards is the same as searching forwards.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from uniSMP.machine.slice_log import NMI
+from uniSMP.replay.conditions import (
+    Accessed,
+    AccessedPhysical,
+    AtAddress,
+    Condition,
+    Delivered,
+    Hit,
+    Predicate,
+)
+from uniSMP.replay.history import Position
+from uniSMP.trace.schema import Level
+
+if TYPE_CHECKING:
+    from uniSMP.replay.timeline import Timeline
+
+_FIRST_WINDOW = 50_000
+_LONGEST_WINDOW = 1_000_000
+"""Instructions that are searched at once."""
+_NMI_VECTOR = 2
+_MASK64 = (1 << 64) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A row of a trace that meets a condition; `is_before` where the instruction has not run."""
+
+    step: int
+    order: int
+    condition: Condition
+    core_id: int
+    rip: int
+
+
+class _Sink:
+    """Keeps the rows that meet a condition."""
+
+    def __init__(self, conditions: Sequence[Condition]) -> None:
+        self._conditions = conditions
+        self.level = _level(conditions)
+        self.found: list[_Found] = []
+
+    def add(self, name: str, columns: Mapping[str, Any]) -> None:
+        """Look at rows of table `name`."""
+        for condition in self._conditions:
+            match name, condition:
+                case "instructions", AtAddress():
+                    self._keep(condition, columns, _at(columns, condition.linear), 0)
+                case "memory", Accessed() | AccessedPhysical():
+                    self._keep(condition, columns, _accessed(columns, condition), 1)
+                case "events", AtAddress() | Delivered():
+                    self._look_at_events(condition, columns)
+
+    def _keep(self, condition: Any, columns: Mapping[str, Any], mask: Any, order: int) -> None:  # noqa: ANN401
+        if condition.core_id is not None:
+            mask = mask & (np.asarray(columns["core"]) == condition.core_id)
+        for row in np.nonzero(mask)[0].tolist():
+            step, core = int(columns["step"][row]), int(columns["core"][row])
+            rip = int(columns["rip"][row]) & _MASK64
+            self.found.append(_Found(step, order, condition, core, rip))
+
+    def _look_at_events(self, condition: AtAddress | Delivered, columns: Mapping[str, Any]) -> None:
+        for step, core, kind, rip, vector in zip(
+            *(columns[name] for name in ("step", "core", "kind", "rip", "vector")), strict=True
+        ):
+            if condition.core_id not in {None, core}:
+                continue
+            if isinstance(condition, AtAddress):
+                if kind == "exception" and rip == condition.linear:
+                    self.found.append(_Found(step, 0, condition, core, rip))
+            elif vector == condition.vector and kind in {
+                "interrupt_delivered",
+                "exception",
+                "software_interrupt",
+            }:
+                order = 2 if kind == "software_interrupt" else 3
+                self.found.append(_Found(step, order, condition, core, rip))
+
+
+def _level(conditions: Sequence[Condition]) -> Level:
+    if any(isinstance(condition, Accessed | AccessedPhysical) for condition in conditions):
+        return Level.MEMORY
+    has_address = any(isinstance(condition, AtAddress) for condition in conditions)
+    return Level.INSTRUCTIONS if has_address else Level.EVENTS
+
+
+def _at(columns: Mapping[str, Any], linear: int) -> Any:  # noqa: ANN401 - an array
+    return np.asarray(columns["rip"]).view(np.uint64) == np.uint64(linear)
+
+
+def _accessed(columns: Mapping[str, Any], condition: Accessed | AccessedPhysical) -> Any:  # noqa: ANN401
+    if isinstance(condition, Accessed):
+        column = columns["linear"]
+        start = np.asarray(column.fill_null(_MASK64)).astype(np.uint64)
+    else:
+        start = np.asarray(columns["physical"]).astype(np.uint64)
+    size = np.asarray(columns["size"]).astype(np.uint64)
+    first, last = np.uint64(condition.start), np.uint64(condition.start + condition.size_bytes - 1)
+    mask = (start <= last) & (start + size - np.uint64(1) >= first)
+    access = columns["access"]
+    words = np.array([str(word) for word in access.dictionary.to_pylist()])
+    is_write = np.char.endswith(words, "write")[np.asarray(access.indices)]
+    if condition.kinds == "w":
+        return mask & is_write
+    return mask & ~is_write if condition.kinds == "r" else mask
+
+
+def forward(
+    line: "Timeline", until: Sequence[Condition], is_interrupted: Callable[[], bool] | None
+) -> Hit | None:
+    """Move `line` forwards, see `Timeline.forward`."""
+    start, window = line.position, _FIRST_WINDOW
+    while line.knows_more():
+        begin = line.position
+        line.reach(line.step + window)
+        end = _later(line, line.step + window) if until else line.history.end
+        for position, found in _search(line, begin, end, until, is_forward=True):
+            if position > start:
+                return found
+        line.goto_position(end)
+        if is_interrupted is not None and is_interrupted():
+            return None
+        window = min(2 * window, _LONGEST_WINDOW)
+    return None
+
+
+def _later(line: "Timeline", step: int) -> Position:
+    """Return the moment at a step, or the end of what is known."""
+    history = line.history
+    position = history.first_at(step) if step < history.steps else history.end
+    return max(position, min(line.position, history.end))
+
+
+def backward(
+    line: "Timeline", until: Sequence[Condition], is_interrupted: Callable[[], bool] | None
+) -> Hit | None:
+    """Move `line` backwards, see `Timeline.backward`."""
+    start, window = line.position, _FIRST_WINDOW
+    end, step = start, line.step
+    while until and (step or end > line.history.first_at(0)):
+        step = max(0, step - window)
+        begin = line.history.first_at(step)
+        for position, found in _search(line, begin, end, until, is_forward=False):
+            if position < start:
+                return found
+        end = begin
+        if is_interrupted is not None and is_interrupted():
+            line.goto_position(begin)
+            return None
+        if not step:
+            break
+        window = min(2 * window, _LONGEST_WINDOW)
+    line.goto(0)
+    return None
+
+
+def _search(
+    line: "Timeline",
+    begin: Position,
+    end: Position,
+    until: Sequence[Condition],
+    *,
+    is_forward: bool,
+) -> Iterator[tuple[Position, Hit]]:
+    """Yield the hits between two moments in the order of the search; the machine stands at each."""
+    predicates = [condition for condition in until if isinstance(condition, Predicate)]
+    if predicates:
+        yield from _search_slowly(line, begin, end, predicates, is_forward=is_forward)
+    traced = [condition for condition in until if not isinstance(condition, Predicate)]
+    if not traced or begin >= end:
+        return
+    sink = _Sink(traced)
+    line.goto_position(begin)
+    line.trace(line.machine.make_tracer(sink))
+    try:
+        line.advance(end)
+    finally:
+        line.trace(None)
+    found = sorted(sink.found, key=lambda each: (each.step, each.order))
+    for each in found if is_forward else reversed(found):
+        if _stand_at(line, each, is_forward=is_forward):
+            yield line.position, Hit(each.condition, each.core_id, each.step, each.rip)
+
+
+def _search_slowly(
+    line: "Timeline",
+    begin: Position,
+    end: Position,
+    predicates: Sequence[Predicate],
+    *,
+    is_forward: bool,
+) -> Iterator[tuple[Position, Hit]]:
+    """Ask predicates after each instruction."""
+    line.goto_position(begin)
+    hits = []
+    while line.position < end:
+        for condition in predicates:
+            if condition.function(line.machine):
+                core = line.next_core()
+                hits.append((line.position, line.here(core, condition)))
+        line.goto_position(min(end, line.history.first_at(line.step + 1)))
+        if is_forward and hits:
+            break
+    for position, hit in hits if is_forward else reversed(hits):
+        line.goto_position(position)
+        yield position, hit
+
+
+def _stand_at(line: "Timeline", found: _Found, *, is_forward: bool) -> bool:
+    """Move to the moment that a row of the trace stands for; False: there is none."""
+    condition = found.condition
+    if isinstance(condition, AtAddress):
+        return _stand_before(line, found)
+    if isinstance(condition, Delivered):
+        return _stand_behind_delivery(line, found, condition.vector)
+    if is_forward:
+        line.goto(min(found.step + 1, line.history.steps))
+        return True
+    return _stand_before(line, found)
+
+
+def _stand_before(line: "Timeline", found: _Found) -> bool:
+    """Stand where the core is about to execute the instruction at the address that was found."""
+    core = line.machine.parts.cores[found.core_id]
+    for row in _rows_at(line, found.step, found.core_id):
+        line.goto_position(_in_row(line, row, found.step))
+        while core.engine.context.linear_rip != found.rip:
+            if not _raise_next(line, row):
+                break
+        if core.engine.context.linear_rip == found.rip:
+            return True
+    return False
+
+
+def _raise_next(line: "Timeline", row: int) -> bool:
+    """Let the next exception be raised where the line stands; False: an instruction retires."""
+    here, known = line.position, line.history.rows
+    if here.instructions == known.instructions[row] and here.faults >= known.faults[row]:
+        return False
+    return line.raise_fault()
+
+
+def _rows_at(line: "Timeline", step: int, core_id: int) -> Iterator[int]:
+    """Return the rows of a core that begin before or at a step and end at it or behind."""
+    history = line.history
+    row = int(np.searchsorted(history.ends, step))
+    while row < len(history) and history.begins(row) <= step:
+        if history.rows.core[row] == core_id:
+            yield row
+        row += 1
+
+
+def _in_row(line: "Timeline", row: int, step: int) -> Position:
+    return Position(row, step - line.history.begins(row), 0)
+
+
+def _stand_behind_delivery(line: "Timeline", found: _Found, vector: int) -> bool:
+    """Stand where the interrupt or exception that was found is just delivered."""
+    history = line.history
+    if found.order == 2:  # noqa: PLR2004 - INT n: delivered with its instruction
+        line.goto(min(found.step, history.steps))
+        return True
+    for row in _rows_at(line, found.step, found.core_id):
+        delivered = int(history.rows.vector[row])
+        is_wanted = delivered == vector or (delivered == NMI and vector == _NMI_VECTOR)
+        if history.begins(row) == found.step and is_wanted:
+            line.goto_position(Position(row, 0, 0))
+            return True
+    return _stand_behind_fault(line, found)
+
+
+def _stand_behind_fault(line: "Timeline", found: _Found) -> bool:
+    if not _stand_before(line, found):
+        return False
+    return _raise_next(line, line.position.slice)

@@ -1,0 +1,402 @@
+"""A machine that can be moved to any moment of its run, forwards and backwards.
+
+Moving forwards runs the rows of the history exactly; moving backwards restores a snapshot and goes
+forwards from there. Snapshots are taken on the way, and thinned out when there are too many: every
+second one goes and the distance between them doubles.
+"""
+
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+from uniSMP.errors import ConfigError, DivergenceError
+from uniSMP.machine.exact_run import ExactRun, RowPlace
+from uniSMP.machine.machine import Machine
+from uniSMP.machine.outcome import Ending, Outcome
+from uniSMP.machine.snapshot import Snapshot, SnapshotStore, StoreIsFullError
+from uniSMP.machine.written_pages import RamTracking
+from uniSMP.replay import search
+from uniSMP.replay.chunks import MARK_INTERVAL, Item, RunEnd
+from uniSMP.replay.conditions import Condition, Hit
+from uniSMP.replay.history import START, History, Position
+
+if TYPE_CHECKING:
+    from uniSMP.machine.tracer import Tracer
+
+_FIRST_INTERVAL = 100_000
+"""Instructions between two snapshots at first."""
+_MOST_SNAPSHOTS = 256
+_MASK32 = 0xFFFF_FFFF
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A snapshot and what this module has to know to go on from it."""
+
+    position: Position
+    items: int
+    mark: int
+    row: RowPlace
+    state: tuple[bool, RunEnd | None]
+    snapshot: Snapshot
+
+
+class Timeline:
+    """One run that is known.
+
+    Args:
+        machine: loaded, and as it was before `history` began.
+        history: what happened.
+
+    Attributes:
+        machine: stands at `position`; look at it as you like, do not change it.
+        history: what is known of the run.
+        position: where it stands.
+        ending: how the run ended, where the end of one is reached; else None.
+    """
+
+    is_live = False
+
+    def __init__(self, machine: Machine, history: History) -> None:
+        self.machine = machine
+        self.history = history
+        self.position = START
+        self.ending: RunEnd | None = None
+        parts = machine.parts
+        self._exact = ExactRun(parts)
+        self._tracking = RamTracking(parts.ram)
+        self._store: SnapshotStore | None = None
+        self._kept: list[_Kept] = []
+        self._interval = _FIRST_INTERVAL
+        self._items = 0
+        self._is_between_runs = True
+        parts.loop.batch.set_marks(0)
+
+    @property
+    def step(self) -> int:
+        """Instructions retired by all cores."""
+        return self.machine.steps
+
+    @property
+    def only(self) -> int | None:
+        """The one core that runs; None: as the run says."""
+        return None
+
+    @only.setter
+    def only(self, core_id: int | None) -> None:
+        if core_id is not None:
+            raise ConfigError("a recording cannot hold other cores still")
+
+    # -- moving --------------------------------------------------------------------------------
+
+    def goto(self, step: int) -> None:
+        """Go to the first moment at which so many instructions were retired by all cores.
+
+        Raises:
+            ConfigError: the run has no such step.
+            DivergenceError: the machine does not do again what it did.
+        """
+        if not 0 <= step <= self.history.steps:
+            raise ConfigError(f"step {step}: this run has steps 0 to {self.history.steps}")
+        self.goto_position(self.history.first_at(step))
+
+    def goto_position(self, position: Position) -> None:
+        """Go to a moment of the run."""
+        self.keep_snapshots()
+        nearest = self._nearest(position)
+        if position < self.position or self._kept[nearest].position > self.position:
+            self._restore(self._kept[nearest])
+        self.advance(position)
+
+    def advance(self, target: Position) -> None:
+        """Go forwards to a moment."""
+        if target <= self.position:
+            return
+        history = self.history
+        last = target.slice if target == history.end_of(target.slice) else target.slice - 1
+        while self.position.slice < last:
+            self._finish_row()
+            self._run_rows(last + 1)
+            self._keep_if_due()
+        if self.position.slice < target.slice:
+            self._finish_row()
+            self._begin(target.slice)
+        self._move_inside(target)
+        if self.position == history.end:
+            self._apply_items(len(history))
+
+    def _is_whole(self) -> bool:
+        return self.position == self.history.end_of(self.position.slice)
+
+    def _finish_row(self) -> None:
+        """Run the row that has begun, if any, to its end."""
+        if self.position.slice >= 0:
+            self._move_inside(self.history.end_of(self.position.slice))
+
+    def _run_rows(self, end: int) -> None:
+        """Run whole rows from the next one on, some of those before `end`."""
+        history = self.history
+        row = self.position.slice + 1
+        self._apply_items(row)
+        self._begin_run()
+        end = min(end, history.next_item_row(row), self.stop_row(row))
+        if self._store is not None:
+            if history.rows.instructions[row] > self._interval:
+                self._begin(row)
+                return
+            end = max(row + 1, min(end, history.row_of(history.begins(row) + self._interval)))
+        done = self._exact.run_rows(history.rows, row, history.plain_end(row, end))
+        self.position = history.end_of(done - 1)
+        self._check_marks(row, done)
+
+    def stop_row(self, row: int) -> int:
+        """Return a row behind `row` before which to stop, for those who compare checkpoints."""
+        return len(self.history) + row
+
+    def _begin(self, row: int) -> None:
+        self._apply_items(row)
+        self._begin_run()
+        self._exact.begin_row(self.history.rows, row)
+        self.position = Position(row, 0, 0)
+        self._end_if_whole()
+
+    def _move_inside(self, target: Position) -> None:
+        """Go on inside the row that has begun."""
+        while self.position.instructions < target.instructions:
+            end = target.instructions
+            if self._store is not None:
+                end = min(end, self.position.instructions + self._interval)
+            self._exact.run_to(end)
+            self.position = Position(target.slice, end, 0)
+            if end < target.instructions:
+                self._keep_if_due()
+        if self.position.faults < target.faults:
+            self._exact.raise_faults(target.faults)
+            self.position = target
+        self._end_if_whole()
+
+    def _end_if_whole(self) -> None:
+        row = self.position.slice
+        if row >= 0 and self._is_whole() and not self._exact.is_row_over:
+            self._exact.end_row(self.history.rows, row)
+            self._check_marks(row, row + 1)
+
+    def _check_marks(self, first: int, end: int) -> None:
+        """Compare the marks of rows with those of the run that is known.
+
+        Raises:
+            DivergenceError: one differs.
+        """
+        marks, known = self._exact.marks, self.history.rows.mark
+        for row in range(first | MARK_INTERVAL - 1, end, MARK_INTERVAL):
+            if (int(marks[row - first]) ^ int(known[row])) & _MASK32:
+                raise DivergenceError("the registers are not those of the recorded run")
+
+    # -- what stands between rows --------------------------------------------------------------
+
+    def _apply_items(self, row: int) -> None:
+        """Do what stands between the rows that are over and `row`."""
+        items = self.history.items
+        while self._items < len(items) and items[self._items][0] <= row:
+            self._items += 1
+            self._apply(items[self._items - 1][1])
+
+    def _apply(self, item: Item) -> None:
+        if isinstance(item, RunEnd):
+            self._begin_run()
+            self._end_run(item)
+            return
+        told, self.machine.on_input = self.machine.on_input, None
+        try:
+            self.machine.put(item)
+        finally:
+            self.machine.on_input = told
+
+    def _begin_run(self) -> None:
+        """Begin a run where none is under way."""
+        if self._is_between_runs:
+            self._is_between_runs = False
+            self.ending = None
+            self.machine.parts.loop.begin(None)
+
+    def _end_run(self, end: RunEnd) -> None:
+        """End a run as it ended.
+
+        Raises:
+            DivergenceError: the machine ends in another way, or not.
+        """
+        boundary = self.machine.parts.loop.boundary
+        outcome = Outcome(end.outcome)
+        while boundary.ending is None and boundary.idle_events < end.idle_events:
+            boundary.idle()
+        if outcome is Outcome.DEADLOCK and boundary.ending is None:
+            boundary.idle()
+        if outcome in {Outcome.INSTRUCTION_LIMIT, Outcome.HOST_TIMEOUT}:
+            boundary.end(outcome, end.reason, end.exit_value)
+        if boundary.ending != Ending(outcome, end.reason, end.exit_value):
+            now = boundary.ending
+            found = f"ends as {now.outcome} ({now.reason})" if now else "goes on"
+            raise DivergenceError(f"the run ended as {outcome} ({end.reason}); now it {found}")
+        self.ending = end
+        self._is_between_runs = True
+
+    # -- snapshots -----------------------------------------------------------------------------
+
+    def keep_snapshots(self) -> None:
+        """Keep snapshots from now on; the machine must be at the start the first time.
+
+        Raises:
+            ConfigError: it is not.
+        """
+        if self._store is None:
+            if self.position != START:
+                raise ConfigError("keep snapshots before the machine is moved")
+            self._store = SnapshotStore(self.machine.parts, self._tracking)
+            self._keep()
+
+    def _nearest(self, position: Position) -> int:
+        """Return the number of the last snapshot that is not behind a moment."""
+        return bisect_right(self._kept, position, key=lambda kept: kept.position) - 1
+
+    def _keep_if_due(self) -> None:
+        if self._store is None or self._exact.is_traced:
+            return
+        nearest = self._kept[self._nearest(self.position)]
+        if self.step - nearest.snapshot.step >= self._interval:
+            self._keep()
+
+    def _keep(self) -> None:
+        """Take a snapshot here, and make room for it."""
+        assert self._store is not None
+        while len(self._kept) >= _MOST_SNAPSHOTS:
+            self._thin_out()
+        try:
+            snapshot = self._store.take()
+        except StoreIsFullError:
+            self._thin_out()
+            return
+        mark = self.machine.parts.loop.batch.mark
+        row = self._exact.save()
+        state = (self._is_between_runs, self.ending)
+        kept = _Kept(self.position, self._items, mark, row, state, snapshot)
+        self._kept.insert(self._nearest(self.position) + 1, kept)
+
+    def _thin_out(self) -> None:
+        """Drop every second snapshot but the first, and keep them twice as far apart."""
+        assert self._store is not None
+        for kept in self._kept[1::2]:
+            self._store.drop(kept.snapshot)
+        self._kept = self._kept[::2]
+        self._interval *= 2
+
+    def _restore(self, kept: _Kept) -> None:
+        assert self._store is not None
+        self._store.restore(kept.snapshot)
+        self._exact.restore(kept.row)
+        self.machine.parts.loop.batch.set_marks(kept.mark)
+        self._items, self.position = kept.items, kept.position
+        self._is_between_runs, self.ending = kept.state
+
+    # -- searching -----------------------------------------------------------------------------
+
+    def forward(
+        self,
+        until: Sequence[Condition] = (),
+        *,
+        is_interrupted: Callable[[], bool] | None = None,
+    ) -> Hit | None:
+        """Go forwards until a condition is met behind where the machine stands now.
+
+        Returns:
+            What was met; None at the end of the run, or where `is_interrupted` said so.
+        """
+        self.keep_snapshots()
+        return search.forward(self, until, is_interrupted)
+
+    def backward(
+        self,
+        until: Sequence[Condition] = (),
+        *,
+        is_interrupted: Callable[[], bool] | None = None,
+    ) -> Hit | None:
+        """Go backwards until a condition is met before where the machine stands now.
+
+        Returns:
+            What was met; None at the start of the run, or where `is_interrupted` said so.
+        """
+        self.keep_snapshots()
+        return search.backward(self, until, is_interrupted)
+
+    def reverse_continue(self, until: Condition | Sequence[Condition]) -> Hit | None:
+        """Do the same for one condition, or several."""
+        return self.backward(tuple(until) if isinstance(until, Sequence) else (until,))
+
+    def step_core(self, core_id: int) -> Hit | None:
+        """Go forwards until a core has retired one more instruction; None: it never does."""
+        return self._step_to(self.history.next_of_core(core_id, self.position), core_id)
+
+    def step_back(self, core_id: int | None = None) -> Hit | None:
+        """Go to before the last instruction that was retired, by a core or by any; None: none."""
+        step = self.history.previous_of_core(core_id, self.position)
+        if step is None:
+            return None
+        self.goto(step)
+        if core_id is None:
+            core_id = int(self.history.rows.core[self.history.row_of(step)])
+        return self.here(core_id)
+
+    def _step_to(self, step: int | None, core_id: int) -> Hit | None:
+        if step is None:
+            return None
+        self.goto(step)
+        return self.here(core_id)
+
+    def here(self, core_id: int, condition: Condition | None = None) -> Hit:
+        """Return where a core stands, as a hit."""
+        rip = self.machine.parts.cores[core_id].engine.context.linear_rip
+        return Hit(condition, core_id, self.step, rip)
+
+    def raise_fault(self) -> bool:
+        """Let the core whose row has begun raise the next exception where it stands.
+
+        False: it retired an instruction instead, and stands behind that.
+        """
+        here = self.position
+        try:
+            self._exact.raise_faults(here.faults + 1)
+        except DivergenceError:
+            self.position = Position(here.slice, here.instructions + 1, 0)
+        else:
+            self.position = Position(here.slice, here.instructions, here.faults + 1)
+        self._end_if_whole()
+        return self.position.instructions == here.instructions
+
+    def knows_more(self) -> bool:
+        """Return whether the run goes on behind where the machine stands."""
+        return self.position < self.history.end
+
+    def reach(self, step: int) -> None:
+        """See to it that the history goes on up to a step, if the run does."""
+
+    def next_core(self) -> int:
+        """Return the core that retires the next instruction; at the end, the last one."""
+        row = min(self.history.row_of(self.step), len(self.history) - 1)
+        return int(self.history.rows.core[row]) if row >= 0 else 0
+
+    def trace(self, tracer: "Tracer | None") -> None:
+        """Let `tracer` see what happens from now on; None: nobody."""
+        self._exact.trace(tracer)
+
+    def close(self) -> None:
+        """Give everything back; the machine too must not be used afterwards."""
+        if self._store is not None:
+            self._store.close()
+        self._tracking.close()
+        self.machine.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.close()
