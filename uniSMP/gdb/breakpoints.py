@@ -77,6 +77,11 @@ class Points:
         """Remove all."""
         self._points.clear()
 
+    @property
+    def has_watchpoints(self) -> bool:
+        """Whether there is any watchpoint."""
+        return any(point.type in _KINDS for point in self._points)
+
     def conditions(self) -> "list[Condition]":
         """Return what the time line stops at, each once."""
         return list(dict.fromkeys(point.condition for point in self._points))

@@ -111,7 +111,7 @@ class Monitor:
 
     def _place(self) -> str:
         ending = self._timeline.ending
-        how = f", the end of the run: {ending.outcome.value}, {ending.reason}" if ending else ""
+        how = f", the end of the run: {ending.outcome}, {ending.reason}" if ending else ""
         return f"step {self._timeline.step}{how}\n"
 
     def _goto(self, words: list[str], _core: int) -> str:

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 
 from uniSMP.errors import UniSMPError
 from uniSMP.gdb.breakpoints import Points
-from uniSMP.replay.conditions import AtAddress, Predicate
+from uniSMP.replay.conditions import AtAddress
 
 if TYPE_CHECKING:
-    from uniSMP.machine.machine import Machine
-    from uniSMP.replay.conditions import Condition, Hit
-    from uniSMP.replay.timeline import Position, Timeline
+    from uniSMP.replay.conditions import Hit
+    from uniSMP.replay.history import Position
+    from uniSMP.replay.timeline import Timeline
 
 INTERRUPT, TRAP = 2, 5
 """gdb's numbers of SIGINT and SIGTRAP."""
@@ -102,16 +102,15 @@ class Motion:
         self._was_interrupted = self._was_interrupted or self.is_interrupted()
         return self._was_interrupted
 
-    def _continue(self, *more: "Condition") -> "Hit | None":
-        conditions = [*self._points.conditions(), *more]
+    def _continue(self) -> "Hit | None":
+        conditions = self._points.conditions()
         return self._timeline.forward(conditions, is_interrupted=self._ask)
 
     def _step_within(self, core_id: int, within: range) -> None:
         """Step once, and further while the core stays in a range and nothing else stops it."""
         while True:
             hit = self._step(core_id)
-            is_done = hit is not None and isinstance(hit.condition, Predicate)
-            if hit is None or not is_done:
+            if hit is None or hit.condition is not None:
                 self._note(hit)
                 return
             self._stand(Stop(TRAP, core_id))
@@ -120,12 +119,23 @@ class Motion:
                 return
 
     def _step(self, core_id: int) -> "Hit | None":
-        done = self._timeline.machine.core(core_id).instructions + 1
+        """Let a core retire one instruction; return a hit without a condition where it did.
 
-        def has_stepped(machine: "Machine") -> bool:
-            return machine.core(core_id).instructions >= done
-
-        return self._continue(Predicate(has_stepped))
+        A core that never retires one again lets all others go on.
+        """
+        line = self._timeline
+        before, step = line.position, line.step
+        hit = line.step_core(core_id)
+        if hit is None:
+            return self._continue()
+        conditions = self._points.conditions()
+        if not self._points.has_watchpoints and line.step == step + 1:
+            return hit
+        after = line.position
+        line.goto_position(before)
+        found = line.forward(conditions, is_interrupted=self._ask, limit=after)
+        is_done = found is None and not self._was_interrupted
+        return hit if is_done else found
 
     @contextmanager
     def _holding(self, actions: Mapping[int, Action], stepper: int | None) -> Iterator[None]:
@@ -164,7 +174,7 @@ class Motion:
         """Keep why the time line has stopped."""
         core_id = self.last.core_id
         if hit is not None:
-            self._stand(Stop(TRAP, hit.core_id, self._points.reason(hit.condition)))
+            self._stand(Stop(TRAP, hit.core_id, self._reason(hit)))
             if isinstance(hit.condition, AtAddress):
                 self._standing = hit.core_id, self._timeline.position
         elif self._was_interrupted:
@@ -174,6 +184,9 @@ class Motion:
             if end == _NO_FUTURE:
                 self._tell_ending()
 
+    def _reason(self, hit: "Hit") -> str:
+        return "" if hit.condition is None else self._points.reason(hit.condition)
+
     def _stand(self, stop: Stop) -> None:
         self.last = stop
         self._standing = None
@@ -182,4 +195,4 @@ class Motion:
         """Say how the run ended, each time that it does."""
         ending = self._timeline.ending
         if ending is not None:
-            self._say(f"{ending.outcome.value}: {ending.reason}\n")
+            self._say(f"{ending.outcome}: {ending.reason}\n")

@@ -119,14 +119,18 @@ def _accessed(columns: Mapping[str, Any], condition: Accessed | AccessedPhysical
 
 
 def forward(
-    line: "Timeline", until: Sequence[Condition], is_interrupted: Callable[[], bool] | None
+    line: "Timeline",
+    until: Sequence[Condition],
+    is_interrupted: Callable[[], bool] | None,
+    limit: Position | None,
 ) -> Hit | None:
     """Move `line` forwards, see `Timeline.forward`."""
     start, window = line.position, _FIRST_WINDOW
-    while line.knows_more():
+    while line.knows_more() and (limit is None or line.position < limit):
         begin = line.position
         line.reach(line.step + window)
         end = _later(line, line.step + window) if until else line.history.end
+        end = end if limit is None else min(end, limit)
         for position, found in _search(line, begin, end, until, is_forward=True):
             if position > start:
                 return found

@@ -95,10 +95,19 @@ class FakeTimeline:
                 raise ConfigError(f"step {step}: the run ends at {self.step}")
             self._advance()
 
+    def goto_position(self, position: int) -> None:
+        self.goto(position)
+
     def forward(
-        self, until: Sequence[Any] = (), *, is_interrupted: Callable[[], bool] | None = None
+        self,
+        until: Sequence[Any] = (),
+        *,
+        is_interrupted: Callable[[], bool] | None = None,
+        limit: int | None = None,
     ) -> Hit | None:
-        while self.ending is None and not (is_interrupted and is_interrupted()):
+        while (
+            self.step != limit and self.ending is None and not (is_interrupted and is_interrupted())
+        ):
             hit = self._advance(until)
             if hit is not None:
                 return hit
@@ -122,15 +131,16 @@ class FakeTimeline:
 
     def step_core(self, core_id: int) -> Hit | None:
         done = self.machine.core(core_id).instructions
-        return self.forward([Predicate(lambda m: m.core(core_id).instructions > done)])
+        hit = self.forward([Predicate(lambda m: m.core(core_id).instructions > done)])
+        return None if hit is None else Hit(None, core_id, self.step, hit.rip)
 
     def step_back(self, core_id: int | None = None) -> Hit | None:
         if core_id is None:
             if self.step == 0:
                 return None
             self.goto(self.step - 1)
-            return Hit(Predicate(bool), 0, self.step, self.machine.core(0).linear_rip)
+            return Hit(None, 0, self.step, self.machine.core(0).linear_rip)
         done = self.machine.core(core_id).instructions
         while done and self.machine.core(core_id).instructions == done:
             self.step_back()
-        return Hit(Predicate(bool), core_id, self.step, 0) if done else None
+        return Hit(None, core_id, self.step, 0) if done else None
