@@ -1,37 +1,52 @@
-"""Scripts for the real gdb, against `unismp gdb` in a process of its own."""
+"""Targets and a debugger for them."""
 
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-_LONGEST_SECONDS = 300
-_SETTINGS = ("set pagination off", "set confirm off", "set width 0", "set style enabled off")
-_UNISMP = (sys.executable, "-m", "uniSMP", "gdb", "--stdio")
+sys.path.insert(0, str(Path(__file__).parent))  # for `debugging`, which these tests share
 
-Script = Callable[..., str]
+from debugging import UNISMP, run_gdb
+
+from uniSMP import Image, Machine, RoundRobin
+from uniSMP.replay.recorder import Recorder
+
+PMM_CORES = 4
+PMM_STEPS = 1_500_000
+
+Session = Callable[..., str]
 
 
 @pytest.fixture
-def session(gdb: Path, tmp_path: Path) -> Script:
-    """Return a function that lets gdb run a script against a target, and returns what it wrote."""
+def session(gdb: Path, tmp_path: Path) -> Session:
+    """Return a function that debugs a target over a pipe with a script."""
 
-    def run(target: str, script: str, *options: str) -> str:
-        command = " ".join((*_UNISMP, target, *options))
-        lines = [*_SETTINGS, f"target remote | {command}", script]
-        path = tmp_path / "script.gdb"
-        path.write_text("\n".join(lines) + "\n")
-        done = subprocess.run(
-            [gdb, "-nx", "-batch", "-x", path],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL,
-            text=True,
-            timeout=_LONGEST_SECONDS,
-            check=False,
-        )
-        return done.stdout
+    def run(target: object, script: str, *options: str) -> str:
+        command = " ".join((*UNISMP, "--stdio", str(target), *options))
+        return run_gdb(gdb, tmp_path / "script.gdb", f"target remote | {command}", script)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def recording(program: Callable[[str], Image], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a recording of the first part of `pmm_smp`."""
+    path = tmp_path_factory.mktemp("recording") / "pmm.rec"
+    with Machine(cores=PMM_CORES) as machine:
+        machine.load(program("pmm_smp"))
+        with Recorder(machine, path):
+            machine.run(RoundRobin(1000), max_instructions=PMM_STEPS)
+    return path
+
+
+@pytest.fixture(scope="session")
+def finished(program: Callable[[str], Image], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a recording of all of `smp_hello`."""
+    path = tmp_path_factory.mktemp("recording") / "hello.rec"
+    with Machine(cores=2) as machine:
+        machine.load(program("smp_hello"))
+        with Recorder(machine, path):
+            machine.run(RoundRobin(1000))
+    return path

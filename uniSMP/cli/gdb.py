@@ -2,7 +2,6 @@
 
 import signal
 import sys
-from collections.abc import Iterator
 from contextlib import contextmanager
 from ipaddress import ip_address
 from pathlib import Path
@@ -12,13 +11,19 @@ import click
 
 from uniSMP.cli.run import choose_schedule, read_serial, start_directly
 from uniSMP.cli.target import Target, resolve
+from uniSMP.cli.trace_options import TraceOptions, make_writer
 from uniSMP.errors import ConfigError
 from uniSMP.machine.config import DEFAULT_MEMORY_BYTES, Boot, MachineConfig
 from uniSMP.machine.machine import DEFAULT_QUANTUM_INSTRUCTIONS, Machine
 from uniSMP.memory.sizes import parse_size
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from uniSMP.gdb.server import Server
+    from uniSMP.gdb.stub import Stub
     from uniSMP.replay.timeline import Timeline
+    from uniSMP.trace.writer import TraceWriter
 
 _ZIP_MAGIC = b"PK\3\4"
 _MACHINE_OPTIONS = ("cores", "memory", "quantum", "seed", "append", "modules", "boot", "serial")
@@ -126,11 +131,8 @@ def _recorded(path: Path) -> "Iterator[tuple[Timeline, Target]]":
     from uniSMP.replay.replayer import Replayer  # noqa: PLC0415
 
     recording = Recording.open(path)
-    replayer = Replayer(recording)
-    try:
+    with Replayer(recording) as replayer:
         yield replayer, Target(path.stem, recording.image)
-    finally:
-        replayer.machine.close()
 
 
 def _serve(timeline: "Timeline", guest: Target, address: tuple[str, int] | None) -> None:
@@ -138,14 +140,33 @@ def _serve(timeline: "Timeline", guest: Target, address: tuple[str, int] | None)
     from uniSMP.gdb import symbol_file  # noqa: PLC0415 - needed by this command only
     from uniSMP.gdb.files import Files  # noqa: PLC0415
     from uniSMP.gdb.monitor import Monitor  # noqa: PLC0415
-    from uniSMP.gdb.server import PipeLink, Server, listen  # noqa: PLC0415
+    from uniSMP.gdb.server import Server  # noqa: PLC0415
     from uniSMP.gdb.stub import Stub  # noqa: PLC0415
+    from uniSMP.gdb.tracing import Tracing  # noqa: PLC0415
 
     symbols = symbol_file.make(guest.image, guest.labels)
     name = f"/{Path(guest.name).stem}"
     files = Files({} if symbols is None else {name: symbols}, name if symbols else None)
     server = Server()
-    stub = Stub(timeline, Monitor(timeline, guest.labels), files, server.say)
+    tracing = Tracing(timeline, lambda directory: _make_writer(timeline, guest, directory))
+    stub = Stub(timeline, Monitor(timeline, guest.labels, tracing), files, server.say)
+    try:
+        _talk(server, stub, address)
+    finally:
+        tracing.finish()
+
+
+def _make_writer(timeline: "Timeline", guest: Target, directory: str) -> "TraceWriter":
+    """Make the writer of a trace."""
+    config = timeline.machine.config
+    options = TraceOptions(directory, "memory", "", (), (), "", force=False)
+    return make_writer(options, guest, {"cores": config.cores, "boot": config.boot})
+
+
+def _talk(server: "Server", stub: "Stub", address: tuple[str, int] | None) -> None:
+    """Talk to debuggers until one wants the target no more."""
+    from uniSMP.gdb.server import PipeLink, listen  # noqa: PLC0415 - needed by this command only
+
     if address is None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for gdb, which tells us
         server.serve(stub, PipeLink(sys.stdin.fileno(), sys.stdout.fileno()))

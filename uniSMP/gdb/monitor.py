@@ -11,6 +11,7 @@ from uniSMP.checks.pmm_layout import RangeNode, read_managed
 from uniSMP.checks.pmm_walk import walk
 from uniSMP.errors import ConfigError, UniSMPError
 from uniSMP.gdb.chips import DESCRIPTIONS, describe_apic
+from uniSMP.gdb.tracing import Tracing
 from uniSMP.trace.text import SymbolNames, disassemble
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 _HELP = """\
 apic [CORE]        registers of a core's local APIC, of the current core by default
+console            what the guest has printed up to here
 cores              where each core stands
 digest             digest of the machine as it stands
 disasm [COUNT]     instructions at the current core's RIP, in its mode of 16, 32 or 64 bits
@@ -39,18 +41,6 @@ _MOST_RANGES = 32
 _ROW_BYTES = 16
 
 
-class Tracing:
-    """Traces what a target executes; this one refuses."""
-
-    def begin(self, directory: str) -> str:
-        """Begin a trace; return what to say."""
-        raise ConfigError(f"this target cannot be traced (to {directory})")
-
-    def end(self) -> str:
-        """End the trace; return what to say."""
-        raise ConfigError("there is no trace to end")
-
-
 class Monitor:
     """Runs the commands.
 
@@ -60,16 +50,15 @@ class Monitor:
         tracing: what `trace` does.
     """
 
-    def __init__(
-        self, timeline: "Timeline", symbols: Mapping[str, int], tracing: Tracing | None = None
-    ) -> None:
+    def __init__(self, timeline: "Timeline", symbols: Mapping[str, int], tracing: Tracing) -> None:
         self._timeline = timeline
         self._symbols = symbols
         self._names = SymbolNames(symbols)
-        self._tracing = tracing or Tracing()
+        self._tracing = tracing
         self._commands: dict[str, Callable[[list[str], int], str]] = {
             "help": lambda _words, _core: _HELP,
             "apic": self._apic,
+            "console": lambda _words, _core: self._console(),
             "cores": lambda _words, _core: self._cores(),
             "digest": lambda _words, _core: f"{timeline.machine.digest()}\n",
             "disasm": self._disassemble,
@@ -108,6 +97,9 @@ class Monitor:
             name = self._names.describe(core.linear_rip)
             lines.append(f"core {core.id}: {core.state}{f' ({name})' if name else ''}\n")
         return "".join(lines)
+
+    def _console(self) -> str:
+        return self._timeline.machine.console.decode("utf-8", "backslashreplace")
 
     def _place(self) -> str:
         ending = self._timeline.ending

@@ -66,6 +66,7 @@ class Motion:
         self._standing: tuple[int, Position] | None = None
         self._was_interrupted = False
         self._has_explained = False
+        self._shown = 0
         self.last = Stop(TRAP, 0)
         self.is_interrupted: Callable[[], bool] = lambda: False
 
@@ -169,6 +170,14 @@ class Motion:
         except UniSMPError as error:
             self._say(f"unismp: {error}\n")
             self.last = Stop(TRAP, self.last.core_id)
+        self._show_console()
+
+    def _show_console(self) -> None:
+        """Print what the guest has printed and was not shown yet; nothing is shown twice."""
+        console = self._timeline.machine.console
+        if len(console) > self._shown:
+            self._say(console[self._shown :].decode("utf-8", "backslashreplace"))
+            self._shown = len(console)
 
     def _note(self, hit: "Hit | None", end: str = _NO_FUTURE) -> None:
         """Keep why the time line has stopped."""
@@ -193,6 +202,7 @@ class Motion:
 
     def _tell_ending(self) -> None:
         """Say how the run ended, each time that it does."""
+        self._show_console()
         ending = self._timeline.ending
         if ending is not None:
             self._say(f"{ending.outcome}: {ending.reason}\n")

@@ -211,6 +211,11 @@ class Machine:
         """Instructions retired by all cores since power-on."""
         return self._clock.steps
 
+    @property
+    def console(self) -> bytes:
+        """Everything the guest printed (COM1 and port 0xE9) since power-on."""
+        return bytes(self._loop.boundary.console)
+
     def load(self, image: Image | bytes | str | Path) -> None:
         """Put an image into the machine.
 

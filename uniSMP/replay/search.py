@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 _FIRST_WINDOW = 50_000
 _LONGEST_WINDOW = 1_000_000
 """Instructions that are searched at once."""
+_LONGEST_PLAIN_WINDOW = 10_000_000
+"""The same where nothing is looked for."""
 _NMI_VECTOR = 2
 _MASK64 = (1 << 64) - 1
 
@@ -126,10 +128,11 @@ def forward(
 ) -> Hit | None:
     """Move `line` forwards, see `Timeline.forward`."""
     start, window = line.position, _FIRST_WINDOW
+    longest = _LONGEST_WINDOW if until else _LONGEST_PLAIN_WINDOW
     while line.knows_more() and (limit is None or line.position < limit):
         begin = line.position
         line.reach(line.step + window)
-        end = _later(line, line.step + window) if until else line.history.end
+        end = _later(line, line.step + window)
         end = end if limit is None else min(end, limit)
         for position, found in _search(line, begin, end, until, is_forward=True):
             if position > start:
@@ -137,7 +140,7 @@ def forward(
         line.goto_position(end)
         if is_interrupted is not None and is_interrupted():
             return None
-        window = min(2 * window, _LONGEST_WINDOW)
+        window = min(2 * window, longest)
     return None
 
 

@@ -11,10 +11,12 @@ sys.path.insert(0, str(Path(__file__).parent))  # for `fake`, the time line of t
 from fake import FakeTimeline
 
 from uniSMP import Image, assemble
+from uniSMP.errors import ConfigError
 from uniSMP.gdb import symbol_file
 from uniSMP.gdb.files import Files
 from uniSMP.gdb.monitor import Monitor
 from uniSMP.gdb.stub import Stub
+from uniSMP.gdb.tracing import Tracing
 
 COUNT = """
 _start:
@@ -35,6 +37,10 @@ count: .quad 0
 """
 
 
+def refuse_to_trace(directory: str) -> Any:
+    raise ConfigError(f"cannot write {directory}")
+
+
 class Debugger:
     """Sends payloads to a stub.
 
@@ -51,7 +57,7 @@ class Debugger:
         self.said: list[str] = []
         self.stub = Stub(
             self.timeline,
-            Monitor(self.timeline, labels),
+            Monitor(self.timeline, labels, Tracing(self.timeline, refuse_to_trace)),
             Files({"/guest": symbols}, "/guest"),
             self.said.append,
         )

@@ -38,6 +38,8 @@ def test_help_names_every_command(debugger: Debugger) -> None:
         ("goto", "goto: to which step?"),
         ("goto -1", "goto: '-1' is no number"),
         ("trace on", "trace: say `trace on DIR` or `trace off`"),
+        ("trace on /none", "trace: cannot write /none"),
+        ("console", ""),
         ("trace off", "trace: there is no trace to end"),
         ("jump", "there is no command jump"),
     ],
@@ -64,7 +66,7 @@ def test_pmm_shows_lists_and_judges_them(program: Callable[[str], Image]) -> Non
         machine.load(image)
         machine.run(max_instructions=400_000)
         target: Any = SimpleNamespace(machine=machine, step=machine.steps, ending=None)
-        text = Monitor(target, image.symbols).run("pmm", 0)
+        text = Monitor(target, image.symbols, target).run("pmm", 0)
     assert "managed " in text
     assert "free: " in text
     assert text.endswith("all invariants hold\n")
