@@ -117,6 +117,7 @@ class Machine:
         modules: the modules that were loaded with it.
         on_input: is told of everything the host puts into a loaded machine, before it takes effect,
             and may refuse it by an exception; or None.
+        first_inputs: what the host put in before the first run, while nobody was told.
         on_run_end: is given the result of each call of `run`, or None.
         parts: what it is made of, for those who record and replay it.
 
@@ -167,6 +168,7 @@ class Machine:
         self.image: Image | bytes | None = None
         self.modules: tuple[Module, ...] = ()
         self.on_input: Callable[[HostInput], None] | None = None
+        self.first_inputs: list[HostInput] = []
         self.on_run_end: Callable[[RunResult], None] | None = None
         self.parts = MachineParts(
             ram=self._ram,
@@ -228,6 +230,8 @@ class Machine:
                 or does not fit RAM.
             ConfigError: the machine has an image already.
         """
+        if self.first_inputs:
+            raise ConfigError("load the image before memory, registers or the serial line are used")
         if self.image is not None:
             raise ConfigError("this machine has an image already: make a new machine")
         if isinstance(image, str | Path):
@@ -329,6 +333,8 @@ class Machine:
     def _tell(self, given: HostInput) -> None:
         if self.on_input is not None:
             self.on_input(given)
+        elif not self.steps:
+            self.first_inputs.append(given)
 
     def put(self, given: HostInput) -> None:
         """Put in what the host gave another machine."""

@@ -197,10 +197,13 @@ class Timeline:
 
     def _apply_items(self, row: int) -> None:
         """Do what stands between the rows that are over and `row`."""
-        items = self.history.items
-        while self._items < len(items) and items[self._items][0] <= row:
+        self.apply_items(self.history.item_index(row))
+
+    def apply_items(self, end: int) -> None:
+        """Do what the first `end` items say, as far as it was not done."""
+        while self._items < end:
             self._items += 1
-            self._apply(items[self._items - 1][1])
+            self._apply(self.history.items[self._items - 1][1])
 
     def _apply(self, item: Item) -> None:
         if isinstance(item, RunEnd):
