@@ -10,6 +10,7 @@ from uniSMP.core.block_catalog import BlockCatalog
 from uniSMP.core.core import Core
 from uniSMP.core.engine import Engine
 from uniSMP.core.execution_log import ExecutionLog
+from uniSMP.core.page_lookup import look_up
 from uniSMP.core.registers import Registers
 from uniSMP.errors import ConfigError
 from uniSMP.machine import boot, core_state, firmware
@@ -73,6 +74,28 @@ class CoreView:
     def state(self) -> str:
         """One line: whether it runs or waits, and where."""
         return core_state.describe(self._core)
+
+    @property
+    def code_bits(self) -> int:
+        """Width of the code that is executed: 16, 32 or 64."""
+        return self._core.engine.context.bits
+
+    @property
+    def linear_rip(self) -> int:
+        """Linear address of the next instruction."""
+        return self._core.engine.context.linear_rip
+
+    @property
+    def can_run(self) -> bool:
+        """Whether it executes instructions: neither halted, nor waiting for a SIPI, nor dead."""
+        return self._core.can_run
+
+    def translate(self, linear: int) -> int | None:
+        """Return the physical address behind a linear one; None where nothing is mapped.
+
+        As its supervisor code would read it now; nothing changes, accessed bits neither.
+        """
+        return look_up(self._core.engine.context, self._core.memory.words, linear)
 
 
 class Machine:
@@ -189,6 +212,11 @@ class Machine:
     def steps(self) -> int:
         """Instructions retired by all cores since power-on."""
         return self._clock.steps
+
+    @property
+    def console(self) -> bytes:
+        """Everything the guest printed (COM1 and port 0xE9) since power-on."""
+        return bytes(self._loop.boundary.console)
 
     def load(self, image: Image | bytes | str | Path) -> None:
         """Put an image into the machine.

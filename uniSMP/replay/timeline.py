@@ -316,14 +316,21 @@ class Timeline:
         until: Sequence[Condition] = (),
         *,
         is_interrupted: Callable[[], bool] | None = None,
+        limit: Position | None = None,
     ) -> Hit | None:
         """Go forwards until a condition is met behind where the machine stands now.
 
+        Args:
+            until: what to look for.
+            is_interrupted: asked now and then; True ends the search where it is.
+            limit: a later moment that is known, at which the search ends.
+
         Returns:
-            What was met; None at the end of the run, or where `is_interrupted` said so.
+            What was met; None at the end of the run, at the limit, or where `is_interrupted` said
+            so.
         """
         self.keep_snapshots()
-        return search.forward(self, until, is_interrupted)
+        return search.forward(self, until, is_interrupted, limit)
 
     def backward(
         self,
