@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PYTEST_WORKERS ?= auto
 PYTEST_OPTIONS ?=
 
-.PHONY: help demo test lint bench coverage format clean qemu chromium
+.PHONY: help demo test lint bench coverage format clean qemu chromium gdb
 
 help:
 	@echo "make demo      run the main guest program on 4 cores"
@@ -32,7 +32,11 @@ chromium:
 		|| tools/apt_install chromium \
 		|| echo "chromium is not installed: the tests of the page of a trace will be skipped"
 
-test: $(VENV)/installed qemu chromium
+gdb:
+	@command -v gdb >/dev/null || tools/apt_install gdb \
+		|| echo "gdb is not installed: the sessions with the real gdb will be skipped"
+
+test: $(VENV)/installed qemu chromium gdb
 	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) $(PYTEST_OPTIONS)
 
 coverage:

@@ -50,3 +50,12 @@ def qemu() -> Path:
     if found is None:
         pytest.skip("qemu-system-x86_64 is not installed")
     return Path(found)
+
+
+@pytest.fixture(scope="session")
+def gdb() -> Path:
+    """Return gdb, or skip the test by name where it is not installed."""
+    found = shutil.which("gdb")
+    if found is None:
+        pytest.skip("gdb is not installed")
+    return Path(found)

@@ -18,6 +18,7 @@ _COMMANDS = {
     "build": "uniSMP.cli.build",
     "disasm": "uniSMP.cli.disasm",
     "trace": "uniSMP.cli.trace",
+    "gdb": "uniSMP.cli.gdb",
     "doctor": "uniSMP.cli.doctor",
 }
 _SUMMARIES = {
@@ -26,6 +27,7 @@ _SUMMARIES = {
     "build": "Assemble TARGET (a program name or a source file) and write its image.",
     "disasm": "Disassemble TARGET: the name of a guest program, an assembly...",
     "trace": "Look at a trace that `unismp run --trace DIR` wrote.",
+    "gdb": "Let gdb debug TARGET: a guest as `unismp run` takes it, or a...",
     "doctor": "Check the installation: the engine, its layout, caches, and the...",
 }
 """The first sentence of each command's own help, which would have to be imported."""

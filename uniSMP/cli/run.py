@@ -98,7 +98,7 @@ def command(  # noqa: PLR0913 - one parameter per option
 
     Exit status: 0 when the guest FINISHED, 1 for any other outcome, 2 for an error of use.
     """
-    schedule = _schedule(seed, quantum)
+    schedule = choose_schedule(seed, quantum)
     limits = HostLimits(timeout)
     config = MachineConfig(
         cores=cores,
@@ -107,11 +107,11 @@ def command(  # noqa: PLR0913 - one parameter per option
         ticks_per_instruction=ticks,
         command_line=append,
         modules=modules,
-        serial_input=_read_serial(serial),
+        serial_input=read_serial(serial),
     )
     guest = resolve(target)
     if boot is None and not guest.is_multiboot:
-        config = _start_directly(guest, config)
+        config = start_directly(guest, config)
     if trace == "":
         raise ConfigError("--trace: the name of the folder is empty")
     options = TraceOptions(
@@ -138,7 +138,12 @@ def command(  # noqa: PLR0913 - one parameter per option
     return 0 if result.outcome is Outcome.FINISHED else 1
 
 
-def _schedule(seed: int | None, quantum: int) -> Schedule:
+def choose_schedule(seed: int | None, quantum: int) -> Schedule:
+    """Return random slices from a seed, or round robin without one.
+
+    Raises:
+        ConfigError: the seed or the quantum is out of range.
+    """
     if seed is None:
         return RoundRobin(quantum)
     if not 0 <= seed < _SEED_LIMIT:
@@ -146,8 +151,13 @@ def _schedule(seed: int | None, quantum: int) -> Schedule:
     return SeededRandom(seed, quantum)
 
 
-def _start_directly(guest: Target, config: MachineConfig) -> MachineConfig:
-    """Choose a direct start for assembled code without a multiboot header."""
+def start_directly(guest: Target, config: MachineConfig) -> MachineConfig:
+    """Choose a direct start for assembled code without a multiboot header.
+
+    Raises:
+        ConfigError: the configuration has what only a multiboot image can be given.
+        ImageError: it is no assembled code.
+    """
     if isinstance(guest.image, bytes):
         raise ImageError(
             f"{guest.name} has no multiboot header; --boot long runs it as flat code at 0x100000"
@@ -163,7 +173,12 @@ def _start_directly(guest: Target, config: MachineConfig) -> MachineConfig:
     )
 
 
-def _read_serial(source: str | None) -> bytes:
+def read_serial(source: str | None) -> bytes:
+    """Return the bytes of the file that arrive at COM1; `-` is standard input, None no file.
+
+    Raises:
+        ImageError: it cannot be read.
+    """
     if source is None:
         return b""
     if source == "-":

@@ -97,7 +97,8 @@ class CoreParts:
         self._state = engine.state
         self._state[ns.CORE_ID] = core_id
         self._log = log
-        self.memory = GuestMemory(engine.context, words, platform, AccessLog(core_id, log))
+        accesses = AccessLog(core_id, log)
+        self.memory = GuestMemory(engine.context, words, platform, accesses, engine.translate_code)
         self.blocks = BlockStore(engine, self.memory, on_code_pages, log, catalog)
         self.msrs = ModelSpecificRegisters(engine, platform)
         ports = PortIo(engine, self.memory, platform)

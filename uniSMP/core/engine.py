@@ -232,7 +232,9 @@ class Engine:
     def translate_code(self, linear: int) -> int:
         """Return the physical address code at `linear` is fetched from, or -1."""
         result = ctypes.c_int64()
+        cr2 = self.context.quad(cx.CR2)  # the engine notes a page that is not mapped there
         status = _translate(self._handle, linear, unicorn.UC_PROT_EXEC, ctypes.addressof(result))
+        self.context.set_quad(cx.CR2, cr2)
         return -1 if status else result.value
 
     def flush_tlb(self) -> None:

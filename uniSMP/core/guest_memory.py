@@ -6,6 +6,7 @@ the dirty bits that the processor's own accesses would have.
 Source: Intel SDM volume 3A, chapters "Paging" and "Interrupt and Exception Handling".
 """
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -68,6 +69,8 @@ class GuestMemory:
         words: all of RAM as 64-bit words.
         platform: for memory that is not RAM, and to write.
         accesses: where what is read and written is logged.
+        translate_code: returns the physical address from which the core fetches code at a linear
+            one, or -1: its TLB may know a page that the tables no longer have.
     """
 
     def __init__(
@@ -76,11 +79,13 @@ class GuestMemory:
         words: npt.NDArray[np.uint64],
         platform: "Platform",
         accesses: AccessLog,
+        translate_code: Callable[[int], int],
     ) -> None:
         self._context = context
         self.words = words
         self._platform = platform
         self.accesses = accesses
+        self._translate_code = translate_code
 
     def translate(self, linear: int, access: int = 0, ignored_cr4: int = 0) -> int:
         """Return the physical address of `linear`.
@@ -151,11 +156,13 @@ class GuestMemory:
     def fetch(self, linear: int, size_bytes: int) -> bytes:
         """Read code bytes for decoding: no fault, fewer bytes where a page is not mapped."""
         data = b""
+        physical = self._translate_code(linear)
         access = paging.ERROR_USER if self._context.cpl == _USER_LEVEL else 0
         while len(data) < size_bytes:
             size = min(paging.PAGE_BYTES - (linear & _PAGE_MASK), size_bytes - len(data))
             try:
-                physical = self.translate(linear, access, _SMAP)
+                if data or physical < 0:
+                    physical = self.translate(linear, access, _SMAP)
             except Fault:
                 break
             data += self._platform.read_memory(physical, size)

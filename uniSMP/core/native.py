@@ -45,6 +45,8 @@ NEXT_BLOCK_FLAGS = 24
 """Offset of `cflags_next_tb` in the engine's CPU object."""
 _ACCESS_PLACE = 33144
 """Offset of `mem_io_pc`: where in the translated code the current device access stands."""
+_NO_PLACE = 1
+"""Written there when no access is under way: one that finds it is the page walker's."""
 _PROT_EXEC = 4
 LOG_LONGEST = 1 << 40
 """Compiled code sees the log as an array of this many words; its head says how many there are."""
@@ -246,6 +248,11 @@ def _device_access(state: Any, address: int, size: int, value: int, is_write: in
     To ask, the engine leaves the translated code at once, as it does for a page fault, and stands
     before the instruction again. A mere stop would let some instructions run on to the block's end.
     """
+    place = carray(pointer(np.uint64(state[ns.CPU] + _ACCESS_PLACE)), (1,), np.int64)
+    origin = place[0]
+    place[0] = _NO_PLACE
+    if origin == _NO_PLACE:
+        return -1  # the page walker meets no memory where a table should be: it reads all ones
     if state[ns.REASON] == ns.STOPPED_MMIO:
         return 0  # the second half of an access whose first half asked
     seen = state[ns.MMIO_SEEN]
@@ -258,9 +265,8 @@ def _device_access(state: Any, address: int, size: int, value: int, is_write: in
     state[ns.MMIO_VALUE] = value
     state[ns.MMIO_IS_WRITE] = is_write
     _stop(state, ns.STOPPED_MMIO)
-    place = carray(pointer(np.uint64(state[ns.CPU] + _ACCESS_PLACE)), (1,), np.int64)[0]
-    if place != 0:
-        call_unwind(state[ns.UNWIND_FUNCTION], state[ns.CPU], place)  # does not return
+    if origin != 0:
+        call_unwind(state[ns.UNWIND_FUNCTION], state[ns.CPU], origin)  # does not return
     return 0
 
 
@@ -389,6 +395,14 @@ def restore_flags(state: Any) -> None:  # noqa: ANN401
 
 
 @njit(cache=_CACHE)
+def _forget_access(state: Any) -> None:  # noqa: ANN401
+    """Say that no device access is under way."""
+    state[ns.MMIO_SEEN] = 0
+    place = carray(pointer(np.uint64(state[ns.CPU] + _ACCESS_PLACE)), (1,), np.int64)
+    place[0] = _NO_PLACE
+
+
+@njit(cache=_CACHE)
 def _is_undone(state: Any) -> bool:  # noqa: ANN401
     """Return whether the engine undid an instruction: a fault that it met, or a device access."""
     reason = state[ns.REASON]
@@ -403,7 +417,7 @@ def run(state: Any) -> int:  # noqa: ANN401
     next_flags = carray(pointer(np.uint64(state[ns.CPU] + NEXT_BLOCK_FLAGS)), (1,), np.uint32)
     while True:
         state[ns.REASON] = ns.STOPPED_HALT
-        state[ns.MMIO_SEEN] = 0
+        _forget_access(state)
         rip = np.int64(registers[cx.RIP >> 3])
         error = call_start(state[ns.START_FUNCTION], state[ns.ENGINE], rip)
         state[ns.ENGINE_ERROR] = error
@@ -425,7 +439,7 @@ def run_one(state: Any) -> int:  # noqa: ANN401
     next_flags = carray(pointer(np.uint64(state[ns.CPU] + NEXT_BLOCK_FLAGS)), (1,), np.uint32)
     registers = carray(pointer(np.uint64(state[ns.ENV])), (32,), np.uint64)
     state[ns.REASON] = ns.STOPPED_HALT
-    state[ns.MMIO_SEEN] = 0
+    _forget_access(state)
     state[ns.PASS] = 1
     state[ns.STOP_NEXT] = ns.STOPPED_STEP
     next_flags[0] = 1

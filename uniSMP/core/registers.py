@@ -24,8 +24,18 @@ _QUADS = {
     "pat": cx.PAT,
     **{f"dr{number}": cx.DR + 8 * number for number in (0, 1, 2, 3, 6, 7)},
 }
+_BASES = {"fs_base": cx.FS, "gs_base": cx.GS}
 _TABLES = {"ldt": cx.LDT, "tr": cx.TR, "gdt": cx.GDT, "idt": cx.IDT}
-_NAMES = (*_GENERAL, "rip", "rflags", *_SEGMENTS, *_QUADS)
+_NAMES = (*_GENERAL, "rip", "rflags", *_SEGMENTS, *_BASES, *_QUADS)
+_X87_PHYSICAL = tuple(f"r{number}" for number in range(8))
+_EXTENDED = (
+    *_X87_PHYSICAL,
+    *("fctrl", "fstat", "ftag"),
+    *(f"xmm{number}" for number in range(16)),
+    "mxcsr",
+)
+"""Order of `Engine.extended_state`."""
+_X87_TOP_SHIFT = 11
 _WRITABLE = frozenset({*_GENERAL, "rip", "rflags"})
 _VISIBLE_FLAGS = 0x00F0_FF00
 
@@ -59,6 +69,8 @@ class Registers(Mapping[str, int]):
             return self._core.engine.full_flags()
         if name in _SEGMENTS:
             return context.segment(_SEGMENTS.index(name)).selector
+        if name in _BASES:
+            return context.segment(_BASES[name]).base
         return context.quad(_QUADS[name])
 
     def __setitem__(self, name: str, value: int) -> None:
@@ -76,6 +88,17 @@ class Registers(Mapping[str, int]):
             self._context.set_flags(value)
         else:
             self._context.set_register(_GENERAL.index(name), value)
+
+    def extended(self) -> dict[str, int]:
+        """Return x87 and SSE registers: `st0`-`st7` (80 bits), `fctrl`, `fstat`, `ftag`, `xmm0`-...
+
+        `ftag` is the full tag word, two bits for each physical register.
+        """
+        values = dict(zip(_EXTENDED, self._core.engine.extended_state(), strict=True))
+        physical = [values.pop(name) for name in _X87_PHYSICAL]
+        top = values["fstat"] >> _X87_TOP_SHIFT & 7
+        stack = {f"st{number}": physical[top + number & 7] for number in range(8)}
+        return stack | values
 
     def __iter__(self) -> Iterator[str]:
         return iter(_NAMES)

@@ -10,6 +10,7 @@ from uniSMP.core.block_catalog import BlockCatalog
 from uniSMP.core.core import Core
 from uniSMP.core.engine import Engine
 from uniSMP.core.execution_log import ExecutionLog
+from uniSMP.core.page_lookup import look_up
 from uniSMP.core.registers import Registers
 from uniSMP.errors import ConfigError
 from uniSMP.machine import boot, core_state, firmware
@@ -74,6 +75,28 @@ class CoreView:
         """One line: whether it runs or waits, and where."""
         return core_state.describe(self._core)
 
+    @property
+    def code_bits(self) -> int:
+        """Width of the code that is executed: 16, 32 or 64."""
+        return self._core.engine.context.bits
+
+    @property
+    def linear_rip(self) -> int:
+        """Linear address of the next instruction."""
+        return self._core.engine.context.linear_rip
+
+    @property
+    def can_run(self) -> bool:
+        """Whether it executes instructions: neither halted, nor waiting for a SIPI, nor dead."""
+        return self._core.can_run
+
+    def translate(self, linear: int) -> int | None:
+        """Return the physical address behind a linear one; None where nothing is mapped.
+
+        As its supervisor code would read it now; nothing changes, accessed bits neither.
+        """
+        return look_up(self._core.engine.context, self._core.memory.words, linear)
+
 
 class Machine:
     """Cores, chips and memory of one PC.
@@ -94,6 +117,7 @@ class Machine:
         modules: the modules that were loaded with it.
         on_input: is told of everything the host puts into a loaded machine, before it takes effect,
             and may refuse it by an exception; or None.
+        first_inputs: what the host put in before the first run, while nobody was told.
         on_run_end: is given the result of each call of `run`, or None.
         parts: what it is made of, for those who record and replay it.
 
@@ -144,6 +168,7 @@ class Machine:
         self.image: Image | bytes | None = None
         self.modules: tuple[Module, ...] = ()
         self.on_input: Callable[[HostInput], None] | None = None
+        self.first_inputs: list[HostInput] = []
         self.on_run_end: Callable[[RunResult], None] | None = None
         self.parts = MachineParts(
             ram=self._ram,
@@ -188,6 +213,11 @@ class Machine:
         """Instructions retired by all cores since power-on."""
         return self._clock.steps
 
+    @property
+    def console(self) -> bytes:
+        """Everything the guest printed (COM1 and port 0xE9) since power-on."""
+        return bytes(self._loop.boundary.console)
+
     def load(self, image: Image | bytes | str | Path) -> None:
         """Put an image into the machine.
 
@@ -200,6 +230,8 @@ class Machine:
                 or does not fit RAM.
             ConfigError: the machine has an image already.
         """
+        if self.first_inputs:
+            raise ConfigError("load the image before memory, registers or the serial line are used")
         if self.image is not None:
             raise ConfigError("this machine has an image already: make a new machine")
         if isinstance(image, str | Path):
@@ -301,6 +333,8 @@ class Machine:
     def _tell(self, given: HostInput) -> None:
         if self.on_input is not None:
             self.on_input(given)
+        elif not self.steps:
+            self.first_inputs.append(given)
 
     def put(self, given: HostInput) -> None:
         """Put in what the host gave another machine."""

@@ -33,6 +33,7 @@ LONGEST_RUN_INSTRUCTIONS = 1_000_000
 """So often, at least, the host is asked whether to go on."""
 _PAUSES_OF_A_SPIN = 3
 """So many slices in a row that end in PAUSE make a spinning core."""
+_FOREVER = 1 << 62
 ENDS_OF_SLICE = frozenset({Stop.HALT, Stop.PAUSE})
 
 
@@ -70,10 +71,11 @@ class RunLoop:
         self.boundary = Boundary(cores, board, clock)
         self.pauses: npt.NDArray[np.int64] = np.zeros(len(cores), dtype=np.int64)
         self.batch = SliceBatch(cores, board, clock, coherence, self.pauses, _PAUSES_OF_A_SPIN)
+        self._schedule: Schedule | None = None
         self._planned: PlannedSchedule | None = None
         self._is_interrupted: Callable[[], bool] | None = None
         self._tracer: Tracer | None = None
-        self._limit_steps = 0
+        self._limit_steps = _FOREVER
         self.log: SliceLog | None = None
         self.after_slice: Callable[[], None] | None = None
 
@@ -91,12 +93,11 @@ class RunLoop:
             return boundary.ending
         self.trace(tracer)
         self.begin(is_interrupted)
-        self._planned = schedule if isinstance(schedule, PlannedSchedule) else None  # slow to see
-        start = self._clock.steps
-        self._limit_steps = 1 << 62 if max_instructions is None else start + max_instructions
+        if max_instructions is not None:
+            self._limit_steps = self._clock.steps + max_instructions
         try:
             while boundary.ending is None:
-                self._step(schedule)
+                self.step(schedule)
                 self.ask_host()
         finally:
             if tracer is not None:
@@ -109,6 +110,7 @@ class RunLoop:
         self.boundary.ending = None
         self.boundary.idle_events = 0
         self._is_interrupted = is_interrupted
+        self._limit_steps = _FOREVER
         self._coherence.synchronize()
         self.boundary.look_at_mail()
 
@@ -123,7 +125,11 @@ class RunLoop:
 
     # -- one slice ---------------------------------------------------------------------------
 
-    def _step(self, schedule: Schedule) -> None:
+    def step(self, schedule: Schedule) -> None:
+        """Run the next slice, or several; or let idle time pass where nobody can run."""
+        if schedule is not self._schedule:
+            self._schedule = schedule
+            self._planned = schedule if isinstance(schedule, PlannedSchedule) else None
         is_runnable = self.boundary.is_runnable
         runnable = [core.core_id for core in self._cores if is_runnable(core)]
         if self._clock.steps >= self._limit_steps:

@@ -67,7 +67,7 @@ class Recorder:
         self._parts = machine.parts
         facts = {**(facts or {}), **({} if schedule is None else {"schedule": dict(schedule)})}
         self._writer = ContainerWriter(Path(path))
-        self._items: list[tuple[int, Item]] = []
+        self._items: list[tuple[int, Item]] = [(0, given) for given in machine.first_inputs]
         self._chunks = 0
         self._row = 0
         self._next_row, self._next_step = _ROWS_OF_A_CHUNK, _STEPS_OF_A_CHUNK

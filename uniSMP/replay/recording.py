@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ class Recording:
         rows: every row of every slice.
         items: what stands between them: (row behind it, what), in order.
         checkpoints: one for each chunk; the first is that of the machine before it ran.
+        items_before: how many items came before each checkpoint.
         is_complete: whether the recorder came to its end; else it was stopped at the last
             checkpoint.
     """
@@ -41,6 +43,7 @@ class Recording:
     rows: Rows
     items: Sequence[tuple[int, Item]]
     checkpoints: Sequence[Checkpoint]
+    items_before: Sequence[int]
     is_complete: bool
 
     @classmethod
@@ -75,6 +78,7 @@ class Recording:
             rows=Rows.join([chunk.rows for chunk in chunks]),
             items=[item for chunk in chunks for item in chunk.items],
             checkpoints=[chunk.checkpoint for chunk in chunks],
+            items_before=list(accumulate(len(chunk.items) for chunk in chunks)),
             is_complete=end is not None,
         )
 

@@ -84,15 +84,16 @@ class Replayer(Timeline):
 
     def _replay(self, is_interrupted: Callable[[], bool] | None) -> bool:
         """Go to the end from checkpoint to checkpoint; return whether the run ended there."""
-        for point in self.recording.checkpoints:
+        recording = self.recording
+        for point, items in zip(recording.checkpoints, recording.items_before, strict=True):
             while self.position.slice < point.row - 1:
                 last = min(point.row - 1, self.position.slice + self.rows_at_once)
                 self.advance(self.history.end_of(last))
                 if is_interrupted is not None and is_interrupted():
                     return False
+            self.apply_items(items)
             self._compare(point.row, point.state_hash)
-        self._apply_items(len(self.history))
-        return self.recording.is_complete
+        return recording.is_complete
 
     @property
     def rows_at_once(self) -> int:

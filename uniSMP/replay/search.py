@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 _FIRST_WINDOW = 50_000
 _LONGEST_WINDOW = 1_000_000
 """Instructions that are searched at once."""
+_LONGEST_PLAIN_WINDOW = 10_000_000
+"""The same where nothing is looked for."""
 _NMI_VECTOR = 2
 _MASK64 = (1 << 64) - 1
 
@@ -119,21 +121,26 @@ def _accessed(columns: Mapping[str, Any], condition: Accessed | AccessedPhysical
 
 
 def forward(
-    line: "Timeline", until: Sequence[Condition], is_interrupted: Callable[[], bool] | None
+    line: "Timeline",
+    until: Sequence[Condition],
+    is_interrupted: Callable[[], bool] | None,
+    limit: Position | None,
 ) -> Hit | None:
     """Move `line` forwards, see `Timeline.forward`."""
     start, window = line.position, _FIRST_WINDOW
-    while line.knows_more():
+    longest = _LONGEST_WINDOW if until else _LONGEST_PLAIN_WINDOW
+    while line.knows_more() and (limit is None or line.position < limit):
         begin = line.position
         line.reach(line.step + window)
-        end = _later(line, line.step + window) if until else line.history.end
+        end = _later(line, line.step + window)
+        end = end if limit is None else min(end, limit)
         for position, found in _search(line, begin, end, until, is_forward=True):
             if position > start:
                 return found
         line.goto_position(end)
         if is_interrupted is not None and is_interrupted():
             return None
-        window = min(2 * window, _LONGEST_WINDOW)
+        window = min(2 * window, longest)
     return None
 
 

@@ -197,10 +197,13 @@ class Timeline:
 
     def _apply_items(self, row: int) -> None:
         """Do what stands between the rows that are over and `row`."""
-        items = self.history.items
-        while self._items < len(items) and items[self._items][0] <= row:
+        self.apply_items(self.history.item_index(row))
+
+    def apply_items(self, end: int) -> None:
+        """Do what the first `end` items say, as far as it was not done."""
+        while self._items < end:
             self._items += 1
-            self._apply(items[self._items - 1][1])
+            self._apply(self.history.items[self._items - 1][1])
 
     def _apply(self, item: Item) -> None:
         if isinstance(item, RunEnd):
@@ -290,6 +293,14 @@ class Timeline:
         self._kept = self._kept[::2]
         self._interval *= 2
 
+    def _drop_behind(self, position: Position) -> None:
+        """Drop the snapshots behind a moment."""
+        assert self._store is not None
+        keep = self._nearest(position) + 1
+        for kept in self._kept[keep:]:
+            self._store.drop(kept.snapshot)
+        del self._kept[keep:]
+
     def _restore(self, kept: _Kept) -> None:
         assert self._store is not None
         self._store.restore(kept.snapshot)
@@ -305,14 +316,21 @@ class Timeline:
         until: Sequence[Condition] = (),
         *,
         is_interrupted: Callable[[], bool] | None = None,
+        limit: Position | None = None,
     ) -> Hit | None:
         """Go forwards until a condition is met behind where the machine stands now.
 
+        Args:
+            until: what to look for.
+            is_interrupted: asked now and then; True ends the search where it is.
+            limit: a later moment that is known, at which the search ends.
+
         Returns:
-            What was met; None at the end of the run, or where `is_interrupted` said so.
+            What was met; None at the end of the run, at the limit, or where `is_interrupted` said
+            so.
         """
         self.keep_snapshots()
-        return search.forward(self, until, is_interrupted)
+        return search.forward(self, until, is_interrupted, limit)
 
     def backward(
         self,

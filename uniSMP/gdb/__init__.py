@@ -1,0 +1,1 @@
+"""A remote stub for gdb: cores as threads, forward and back in time."""

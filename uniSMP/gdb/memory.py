@@ -1,0 +1,76 @@
+"""Memory as a debugger reads and writes it: RAM and ROM only, without any effect on the guest.
+
+Registers of devices are refused: reading some of them changes their state.
+"""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from uniSMP.arch.paging import PAGE_BYTES
+from uniSMP.errors import ConfigError
+
+if TYPE_CHECKING:
+    from uniSMP.replay.timeline import Timeline
+
+_PAGE_MASK = PAGE_BYTES - 1
+_ADDRESS_END = 1 << 64
+
+
+class DebugMemory:
+    """Memory of a target.
+
+    Args:
+        timeline: the target.
+
+    Attributes:
+        is_physical: whether addresses are physical ones, as QEMU's PhyMemMode.
+    """
+
+    def __init__(self, timeline: "Timeline") -> None:
+        self._timeline = timeline
+        self.is_physical = False
+
+    def read(self, core_id: int, address: int, size_bytes: int) -> bytes:
+        """Return bytes as core `core_id` sees them: as many as can be read, perhaps none."""
+        data = b""
+        for physical, size in self._pieces(core_id, address, size_bytes):
+            piece = self.read_physical(physical, size)
+            if piece is None:
+                break
+            data += piece
+        return data
+
+    def read_physical(self, physical: int, size_bytes: int) -> bytes | None:
+        """Return bytes of RAM or ROM; None where the range is not wholly inside one of them."""
+        try:
+            return self._timeline.machine.memory.read(physical, size_bytes)
+        except ConfigError:
+            return None
+
+    def write(self, core_id: int, address: int, data: bytes) -> None:
+        """Write all of `data`, or nothing.
+
+        Raises:
+            ConfigError: not all of it is mapped to RAM.
+        """
+        pieces = list(self._pieces(core_id, address, len(data)))
+        memory = self._timeline.machine.memory
+        is_mapped = sum(size for _, size in pieces) == len(data)
+        if not is_mapped or any(physical + size > memory.size_bytes for physical, size in pieces):
+            raise ConfigError(f"{len(data)} bytes at {address:#x} are not all RAM")
+        done = 0
+        for physical, size in pieces:
+            memory.write(physical, data[done : done + size])
+            done += size
+
+    def _pieces(self, core_id: int, address: int, size_bytes: int) -> Iterator[tuple[int, int]]:
+        """Yield (physical, size in bytes) for each page, up to the first that is not mapped."""
+        core = self._timeline.machine.core(core_id)
+        end = min(address + size_bytes, _ADDRESS_END)
+        while address < end:
+            size = min(PAGE_BYTES - (address & _PAGE_MASK), end - address)
+            physical = address if self.is_physical else core.translate(address)
+            if physical is None:
+                return
+            yield physical, size
+            address += size
