@@ -18,7 +18,7 @@ _TRACED_STEPS = 20_000
 """So many instructions of all cores, at the end of the run, are looked at."""
 _MOST_LINES = 64
 _FEWEST_OF_A_CORE = 2
-_MOST_OF_A_CORE = 16
+_MOST_OF_A_CORE = 20
 _LEFT_OUT = frozenset({"slice_begin", "slice_end", "mode", "code_invalidated", "access"})
 _LINE_WIDTH = 118
 

@@ -1,12 +1,9 @@
+import sys
 import tempfile
 from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
-
-from uniSMP.pytest_plugin import item  # loaded before pytester looks which modules are
-
-assert item
 
 _IS_INSTALLED = bool(entry_points(group="pytest11", name="unismp"))
 RACE = """
@@ -71,6 +68,13 @@ def tests(
     tmp_path_factory: pytest.TempPathFactory,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Tests:
+    def forget_tests(_snapshot: object) -> None:
+        """Drop the modules of the inner run only: compilers cannot be imported twice."""
+        for name, module in list(sys.modules.items()):
+            if str(getattr(module, "__file__", None) or "").startswith(f"{pytester.path}/"):
+                del sys.modules[name]
+
+    monkeypatch.setattr("_pytest.pytester.SysModulesSnapshot.restore", forget_tests)
     temporary = tmp_path_factory.mktemp("temporary")
     monkeypatch.setattr(tempfile, "tempdir", str(temporary))
     return Tests(pytester, temporary)

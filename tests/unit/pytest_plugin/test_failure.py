@@ -20,7 +20,9 @@ def test_failure_tells_seed_outcome_cores_and_commands(tests: Any) -> None:
         "seed 2, quantum 5, 2 cores, 64M of RAM\n"
         "FINISHED: the guest wrote 0 to the debug-exit port\n"
     )
-    assert re.search(r"^core 0: \d+ instructions, running at wait\+0x\w+ \(0x\w+\)$", text, re.MULTILINE)
+    assert re.search(
+        r"^core 0: \d+ instructions, running at wait\+0x\w+ \(0x\w+\)$", text, re.MULTILINE
+    )
     assert f"\nreplay:    unismp replay {file}\n" in text
     assert f"\ntest it:   pytest 'test_it.py::test_race[seed2]' --unismp-replay {file}\n" in text
 
@@ -32,7 +34,9 @@ def test_failure_tells_the_last_events_of_each_core_in_their_order(tests: Any) -
     writes = [match.start() for match in re.finditer(r"\[0x2000\] <- 0x00000001", text)]
     assert len(reads) == len(writes) == 2
     assert max(reads) < min(writes), "both cores read before one of them wrote"
-    assert re.search(r"^ +0   \d _start +mov eax, dword ptr \[0x2000\] +<source>:3$", text, re.MULTILINE)
+    assert re.search(
+        r"^ +0   \d _start +mov eax, dword ptr \[0x2000\] +<source>:3$", text, re.MULTILINE
+    )
     assert re.search(r"-- port_write at wait\+0x\w+ address=0xf4", text)
 
 
@@ -127,7 +131,7 @@ def test_failure_in_the_teardown_of_another_fixture_is_recorded(tests: Any) -> N
     tests.write("""
 @pytest.fixture
 def checked(machine):
-    machine.load("inc dword ptr [0x2000]; cli; hlt")
+    machine.load("inc dword ptr [0x2000]\\ncli\\nhlt")
     yield machine
     assert machine.memory.read_integer(0x2000, 4) == 2
 def test_count(checked):

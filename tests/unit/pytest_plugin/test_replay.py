@@ -48,7 +48,7 @@ def test_runs_in_pieces_with_inputs_between_are_replayed(tests: Any) -> None:
     tests.write("""
 @pytest.mark.unismp(cores=2, schedules=[4], quantum=3)
 def test_pieces(machine):
-    machine.load("again: mov eax, [0x2000]; add [0x2008], eax; jmp again")
+    machine.load("again: mov eax, [0x2000]\\nadd [0x2008], eax\\njmp again")
     for value in range(1, 6):
         machine.memory.write_integer(0x2000, value, 4)
         machine.run(max_instructions=10)
@@ -66,7 +66,7 @@ def test_pieces(machine):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"guest": "nop; cli; hlt"}, "the test loads another guest than then"),
+        ({"guest": "nop\\ncli\\nhlt"}, "the test loads another guest than then"),
         ({"marker": "cores=3, schedules=6"}, "the machine has cores = 3, then it had 2"),
         (
             {"run": "machine.run(max_instructions=10)", "after": "pass"},
@@ -112,7 +112,7 @@ def test_file_that_is_no_recording_is_told(tests: Any) -> None:
 def test_recording_of_no_test_is_told(tests: Any, tmp_path: Path) -> None:
     file = tmp_path / "run.rec"
     with Machine(boot="long") as machine:
-        machine.load(assemble("cli; hlt"))
+        machine.load(assemble("cli\nhlt"))
         with Recorder(machine, file, schedule={"name": "round robin"}):
             machine.run()
     result = tests.run(_OPTION, str(file))

@@ -31,7 +31,7 @@ def test_other_parameters_go_with_seeds(tests: Any) -> None:
 @pytest.mark.parametrize("value", [5, 6])
 @pytest.mark.unismp(schedules=2)
 def test_value(machine, value, unismp_seed):
-    machine.load(f"mov eax, {value}; cli; hlt")
+    machine.load(f"mov eax, {value}\\ncli\\nhlt")
     machine.run()
     assert machine.core(0).registers.rax == value
     assert machine.seed == unismp_seed
@@ -90,7 +90,7 @@ def test_fixture_of_a_test_may_build_on_the_machine(tests: Any) -> None:
     tests.write("""
 @pytest.fixture
 def counted(machine):
-    machine.load("inc dword ptr [0x2000]; cli; hlt")
+    machine.load("inc dword ptr [0x2000]\\ncli\\nhlt")
     return machine
 @pytest.mark.unismp(schedules=2)
 def test_count(counted):
@@ -104,7 +104,7 @@ def test_several_runs_go_on_with_one_schedule(tests: Any) -> None:
     tests.write("""
 @pytest.mark.unismp(cores=2, schedules=2)
 def test_pieces(machine):
-    machine.load("again: inc dword ptr [0x2000]; jmp again")
+    machine.load("again: inc dword ptr [0x2000]\\njmp again")
     assert [machine.run(max_instructions=10).steps for _ in range(3)] == [10, 20, 30]
 """)
     tests.run().assert_outcomes(passed=2)
@@ -124,7 +124,7 @@ def test_endless(machine):
 @pytest.mark.parametrize(
     "argument",
     [
-        *("image='hello'", "source='xor eax, eax; out 0xF4, al'", "image=Path('end.asm')"),
+        *("image='hello'", "source='xor eax, eax\\nout 0xF4, al'", "image=Path('end.asm')"),
         *("image=b'\\x31\\xc0\\xe6\\xf4'", "image='end.bin'", "source='.include \"end.asm\"'"),
     ],
 )
