@@ -1,8 +1,8 @@
 """What a test that failed leaves, and what one that passed does not."""
 
 import re
+import xml.etree.ElementTree as ET
 from typing import Any
-from xml.etree import ElementTree
 
 pytest_plugins = "pytester"
 
@@ -153,7 +153,7 @@ def test_error_of_the_run_itself_is_told(tests: Any) -> None:
 def test_junit_has_seed_and_recording(tests: Any) -> None:
     tests.write_race()
     tests.run("--junitxml=results.xml")
-    cases = ElementTree.parse(tests.folder / "results.xml").getroot().iter("testcase")  # noqa: S314 - our own
+    cases = ET.parse(tests.folder / "results.xml").getroot().iter("testcase")  # noqa: S314 - our own
     properties = {
         str(case.get("name")): {
             each.get("name"): each.get("value") for each in case.iter("property")
