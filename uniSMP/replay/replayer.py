@@ -17,6 +17,9 @@ from uniSMP.replay.timeline import Timeline
 if TYPE_CHECKING:
     from uniSMP.machine.tracer import TraceFilter, TraceSink
 
+_ROWS_AT_ONCE = 4096
+"""Rows between two questions whether to go on."""
+
 
 class Replayer(Timeline):
     """A recording as a time line.
@@ -29,6 +32,7 @@ class Replayer(Timeline):
 
     Attributes:
         recording: what is replayed.
+        differs_in_memory: whether a checkpoint differed, while the marks before it agreed.
     """
 
     def __init__(self, recording: Recording | str | Path) -> None:
@@ -40,8 +44,7 @@ class Replayer(Timeline):
         super().__init__(machine, History(recording.rows, recording.items))
         machine.on_input = _refuse
         self._hash: StateHash | None = None
-        self._checkpoints = [point.row for point in recording.checkpoints]
-        self._next = 0
+        self.differs_in_memory = False
 
     def run(
         self,
@@ -87,18 +90,13 @@ class Replayer(Timeline):
         recording = self.recording
         for point, items in zip(recording.checkpoints, recording.items_before, strict=True):
             while self.position.slice < point.row - 1:
-                last = min(point.row - 1, self.position.slice + self.rows_at_once)
+                last = min(point.row - 1, self.position.slice + _ROWS_AT_ONCE)
                 self.advance(self.history.end_of(last))
                 if is_interrupted is not None and is_interrupted():
                     return False
             self.apply_items(items)
             self._compare(point.row, point.state_hash)
         return recording.is_complete
-
-    @property
-    def rows_at_once(self) -> int:
-        """Rows between two questions whether to go on."""
-        return 1024
 
     def _compare(self, row: int, expected: bytes) -> None:
         """Compare the state with that of a checkpoint.
@@ -108,6 +106,7 @@ class Replayer(Timeline):
         """
         assert self._hash is not None
         if self._hash.take() != expected:
+            self.differs_in_memory = True
             raise DivergenceError(f"the machine's state is not that of the checkpoint at row {row}")
 
     def _check_end(self) -> RunResult:
