@@ -5,8 +5,11 @@ then moved to the moment that the trace names. So nothing stops for accesses and
 window runs, and searching backwards is the same as searching forwards.
 """
 
+import heapq
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -136,6 +139,7 @@ def forward(
         end = end if limit is None else min(end, limit)
         for position, found in _search(line, begin, end, until, is_forward=True):
             if position > start:
+                line.goto_position(position)
                 return found
         line.goto_position(end)
         if is_interrupted is not None and is_interrupted():
@@ -162,6 +166,7 @@ def backward(
         begin = line.history.first_at(step)
         for position, found in _search(line, begin, end, until, is_forward=False):
             if position < start:
+                line.goto_position(position)
                 return found
         end = begin
         if is_interrupted is not None and is_interrupted():
@@ -182,13 +187,26 @@ def _search(
     *,
     is_forward: bool,
 ) -> Iterator[tuple[Position, Hit]]:
-    """Yield the hits between two moments in the order of the search; the machine stands at each."""
+    """Yield the hits between two moments in the order of the search, with where to stand."""
     predicates = [condition for condition in until if isinstance(condition, Predicate)]
-    if predicates:
-        yield from _search_slowly(line, begin, end, predicates, is_forward=is_forward)
     traced = [condition for condition in until if not isinstance(condition, Predicate)]
-    if not traced or begin >= end:
-        return
+    parts = []
+    if predicates:
+        parts.append(_search_slowly(line, begin, end, predicates, is_forward=is_forward))
+    if traced and begin < end:
+        parts.append(_search_traced(line, begin, end, traced, is_forward=is_forward))
+    yield from heapq.merge(*parts, key=itemgetter(0), reverse=not is_forward)
+
+
+def _search_traced(
+    line: "Timeline",
+    begin: Position,
+    end: Position,
+    traced: Sequence[Condition],
+    *,
+    is_forward: bool,
+) -> Iterator[tuple[Position, Hit]]:
+    """Run once with a trace, then find where to stand for what it tells."""
     sink = _Sink(traced)
     line.goto_position(begin)
     line.trace(line.machine.make_tracer(sink))
@@ -197,9 +215,13 @@ def _search(
     finally:
         line.trace(None)
     found = sorted(sink.found, key=lambda each: (each.step, each.order))
-    for each in found if is_forward else reversed(found):
-        if _stand_at(line, each, is_forward=is_forward):
-            yield line.position, Hit(each.condition, each.core_id, each.step, each.rip)
+    for _step, group in groupby(found if is_forward else reversed(found), lambda each: each.step):
+        hits = [
+            (line.position, Hit(each.condition, each.core_id, each.step, each.rip))
+            for each in dict.fromkeys(group)
+            if _stand_at(line, each, is_forward=is_forward)
+        ]
+        yield from sorted(hits, key=itemgetter(0), reverse=not is_forward)
 
 
 def _search_slowly(
@@ -210,20 +232,22 @@ def _search_slowly(
     *,
     is_forward: bool,
 ) -> Iterator[tuple[Position, Hit]]:
-    """Ask predicates after each instruction."""
-    line.goto_position(begin)
+    """Ask predicates before each instruction."""
+    position = begin
     hits = []
-    while line.position < end:
-        for condition in predicates:
-            if condition.function(line.machine):
-                core = line.next_core()
-                hits.append((line.position, line.here(core, condition)))
-        line.goto_position(min(end, line.history.first_at(line.step + 1)))
-        if is_forward and hits:
-            break
-    for position, hit in hits if is_forward else reversed(hits):
+    while position < end:
         line.goto_position(position)
-        yield position, hit
+        here = [
+            (position, line.here(line.next_core(), condition))
+            for condition in predicates
+            if condition.function(line.machine)
+        ]
+        position = min(end, line.history.first_at(line.step + 1))
+        if is_forward:
+            yield from here
+        else:
+            hits += here
+    yield from reversed(hits)
 
 
 def _stand_at(line: "Timeline", found: _Found, *, is_forward: bool) -> bool:
