@@ -5,7 +5,6 @@ ends. Chips act, messages are routed and idle time passes as in any run: they fo
 cores do. Where the machine cannot do what a row says it has departed from the run that was logged.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -58,7 +57,7 @@ class ExactRun:
         self.core = parts.cores[0]
         self.start = 0
         self.is_row_over = True
-        self.marks: Sequence[int] = ()
+        self.marks: list[int] = []
 
     @property
     def is_over(self) -> bool:
@@ -126,7 +125,7 @@ class ExactRun:
             most_instructions=LONGEST_RUN_INSTRUCTIONS,
             is_exact=True,
         )
-        marks = batch.results[:, 2].tolist()
+        marks = batch.marks
         if batch.open is not None:
             row = first + begun - 1
             self.core, self.start = batch.open.core, batch.open.start

@@ -4,7 +4,7 @@ What was run is kept as rows, as a recorder would write them. Where the host cha
 registers in the past, what came after is forgotten: the run goes on from there in another way.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -164,15 +164,25 @@ class LiveTimeline(Timeline):
             instructions=[core.retired for core in self.machine.parts.cores],
         )
 
-    def step_core(self, core_id: int) -> Hit | None:
-        """Go forwards until a core has retired one more instruction; None: it never does."""
-        step = self.history.next_of_core(core_id, self.position)
+    def step_core(
+        self, core_id: int, *, is_interrupted: Callable[[], bool] | None = None
+    ) -> Hit | None:
+        """Go forwards until a core has retired one more instruction; None: it never does.
+
+        Args:
+            core_id: the core.
+            is_interrupted: asked while others run; True ends it where the machine stands.
+        """
+        start = self.position
+        step = self.history.next_of_core(core_id, start)
         while step is None and not self._is_over():
+            if is_interrupted is not None and is_interrupted():
+                return None
             if self._only == core_id:
                 self._run_alone(core_id)
             else:
                 self.reach(self.history.steps + _STEP_AT_ONCE)
-            step = self.history.next_of_core(core_id, self.position)
+            step = self.history.next_of_core(core_id, start)
         return self._step_to(step, core_id)
 
     def _run_alone(self, core_id: int) -> None:

@@ -352,7 +352,12 @@ class Timeline:
         """Do the same for one condition, or several."""
         return self.backward(tuple(until) if isinstance(until, Sequence) else (until,))
 
-    def step_core(self, core_id: int) -> Hit | None:
+    def step_core(
+        self,
+        core_id: int,
+        *,
+        is_interrupted: Callable[[], bool] | None = None,  # noqa: ARG002 - for a live one
+    ) -> Hit | None:
         """Go forwards until a core has retired one more instruction; None: it never does."""
         return self._step_to(self.history.next_of_core(core_id, self.position), core_id)
 
