@@ -31,6 +31,12 @@ class RowEnd(IntEnum):
     """The schedule's slice goes on in the next row, which begins with a delivery."""
     OTHER = 4
     """The run ended in it."""
+    INPUT = 5
+    """The host put something in; the schedule's slice goes on in the next row."""
+
+
+CONTINUED = frozenset({RowEnd.INTERRUPT, RowEnd.INPUT})
+"""What ends a row, but not its slice."""
 
 
 _ENDS = {Stop.BUDGET: RowEnd.BUDGET, Stop.PAUSE: RowEnd.PAUSE, Stop.HALT: RowEnd.HALT}
@@ -91,6 +97,7 @@ class SliceLog:
         self._first = self._used = 0
         self._retired = self._faults = self._budget = 0
         self._vector = NO_VECTOR
+        self._core: Core | None = None
 
     @property
     def count(self) -> int:
@@ -99,6 +106,7 @@ class SliceLog:
 
     def begin(self, core: Core, budget: int, *, retired: int | None = None) -> None:
         """Begin a slice of the schedule; `retired` where some of it has run already."""
+        self._core = core
         self._budget = budget
         self._vector = NO_VECTOR
         self._retired = core.retired if retired is None else retired
@@ -110,8 +118,17 @@ class SliceLog:
         self._vector = vector
         self._retired, self._faults = core.retired, 0
 
+    def put_in(self) -> None:
+        """Note that the host is about to put something in, maybe inside a slice."""
+        core = self._core
+        if core is not None:
+            self._close(core, RowEnd.INPUT)
+            self._vector = NO_VECTOR
+            self._retired, self._faults = core.retired, core.faults_in_place
+
     def end(self, core: Core, stop: Stop) -> None:
         """End the slice."""
+        self._core = None
         self._close(core, _ENDS.get(stop, RowEnd.OTHER))
 
     def _close(self, core: Core, end: RowEnd) -> None:
@@ -120,8 +137,8 @@ class SliceLog:
         if faults and not instructions:
             faults -= self._faults
         vector = self._vector
-        if end is RowEnd.INTERRUPT and not (instructions or faults or vector != NO_VECTOR):
-            return  # nothing yet: the delivery is the slice's beginning
+        if end in CONTINUED and not (instructions or faults or vector != NO_VECTOR):
+            return  # nothing yet: what comes now is the slice's beginning
         mark = self._mark(core)
         self._single.append((core.core_id, instructions, self._budget, vector, faults, end, mark))
         self._places.append(self._used)

@@ -96,6 +96,7 @@ class Recorder:
             self._checkpoint()
 
     def _put_in(self, given: HostInput) -> None:
+        self._log.put_in()
         self._items.append((self._log.count, given))
 
     def _run_ended(self, result: RunResult) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from uniSMP.machine.slice_log import NMI
+from uniSMP.machine.slice_log import NMI, NO_VECTOR
 from uniSMP.replay.conditions import (
     Accessed,
     AccessedPhysical,
@@ -48,6 +48,7 @@ class _Found:
     condition: Condition
     core_id: int
     rip: int
+    is_delivery: bool = False
 
 
 class _Sink:
@@ -72,10 +73,12 @@ class _Sink:
     def _keep(self, condition: Any, columns: Mapping[str, Any], mask: Any, order: int) -> None:  # noqa: ANN401
         if condition.core_id is not None:
             mask = mask & (np.asarray(columns["core"]) == condition.core_id)
+        origin = columns.get("origin")
         for row in np.nonzero(mask)[0].tolist():
             step, core = int(columns["step"][row]), int(columns["core"][row])
             rip = int(columns["rip"][row]) & _MASK64
-            self.found.append(_Found(step, order, condition, core, rip))
+            is_delivery = origin is not None and origin[row].as_py() == "delivery"
+            self.found.append(_Found(step, order, condition, core, rip, is_delivery))
 
     def _look_at_events(self, condition: AtAddress | Delivered, columns: Mapping[str, Any]) -> None:
         for step, core, kind, rip, vector in zip(
@@ -257,6 +260,8 @@ def _stand_at(line: "Timeline", found: _Found, *, is_forward: bool) -> bool:
         return _stand_before(line, found)
     if isinstance(condition, Delivered):
         return _stand_behind_delivery(line, found, condition.vector)
+    if found.is_delivery:
+        return _stand_at_delivery(line, found, is_forward=is_forward)
     if is_forward:
         line.goto(min(found.step + 1, line.history.steps))
         return True
@@ -296,6 +301,24 @@ def _rows_at(line: "Timeline", step: int, core_id: int) -> Iterator[int]:
 
 def _in_row(line: "Timeline", row: int, step: int) -> Position:
     return Position(row, step - line.history.begins(row), 0)
+
+
+def _stand_at_delivery(line: "Timeline", found: _Found, *, is_forward: bool) -> bool:
+    """Stand behind, or before, the delivery that made an access while the core stood at `rip`."""
+    history, step = line.history, found.step
+    context = line.machine.parts.cores[found.core_id].engine.context
+    for row in _rows_at(line, step, found.core_id):
+        if history.rows.vector[row] != NO_VECTOR and history.begins(row) == step:
+            line.goto_position(history.end_of(row - 1))
+            if context.linear_rip == found.rip:
+                line.goto_position(Position(row, 0, 0) if is_forward else line.position)
+                return True
+    if _stand_before(line, found):  # a fault
+        return not is_forward or _raise_next(line, line.position.slice)
+    line.goto(max(0, step - 1))  # INT n, which has retired
+    is_there = context.linear_rip == found.rip
+    line.goto(step if is_forward else line.step)
+    return is_there
 
 
 def _stand_behind_delivery(line: "Timeline", found: _Found, vector: int) -> bool:
