@@ -10,7 +10,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from uniSMP.machine.slice_log import NO_VECTOR, RowEnd
+from uniSMP.machine.slice_log import CONTINUED, NO_VECTOR
 from uniSMP.replay.recording import Recording
 
 
@@ -53,7 +53,7 @@ def describe(recording: Recording) -> dict[str, Any]:
             "modules": [module["text"] for module in manifest["modules"]],
             "serial_input_bytes": len(config.serial_input),
         },
-        "slices": int((rows.end != RowEnd.INTERRUPT).sum()),
+        "slices": int((~np.isin(rows.end, list(CONTINUED))).sum()),
         "instructions": recording.steps,
         "instructions_by_core": np.bincount(
             rows.core, weights=rows.instructions, minlength=config.cores

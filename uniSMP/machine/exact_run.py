@@ -12,12 +12,16 @@ from uniSMP.core.core import Core
 from uniSMP.errors import DivergenceError
 from uniSMP.machine.parts import MachineParts
 from uniSMP.machine.run_loop import LONGEST_RUN_INSTRUCTIONS
-from uniSMP.machine.slice_log import NMI, NO_VECTOR, RowEnd, Rows
+from uniSMP.machine.slice_log import CONTINUED, NMI, NO_VECTOR, RowEnd, Rows
 
 if TYPE_CHECKING:
     from uniSMP.machine.tracer import Tracer
 
 _FOREVER = 1 << 62
+
+
+def _begins_slice(rows: Rows, row: int) -> bool:
+    return row == 0 or int(rows.end[row - 1]) not in CONTINUED
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +140,10 @@ class ExactRun:
             self.end_row(rows, row)
             marks += self.marks
         if begun:
+            last = first + begun - 1
+            self.core = self._cores[int(rows.core[last])]
+            if _begins_slice(rows, last):
+                self._slice_start = self.core.retired - int(rows.instructions[last])
             self._coherence.synchronize()
             self.is_row_over = True
             self.marks = marks
@@ -150,7 +158,7 @@ class ExactRun:
         vector = int(rows.vector[row])
         self.core = core
         self.is_row_over = False
-        if row == 0 or rows.end[row - 1] != RowEnd.INTERRUPT:
+        if _begins_slice(rows, row):
             self._slice_start = core.retired
             if self._boundary.events is not None:
                 self._boundary.events.add("slice_begin", core.core_id, value=int(rows.budget[row]))
@@ -237,10 +245,10 @@ class ExactRun:
         core, end = self.core, int(rows.end[row])
         if end in {RowEnd.BUDGET, RowEnd.INTERRUPT} and not self.is_over:
             self._boundary.advance_due_devices()
-        if self._boundary.events is not None and end != RowEnd.INTERRUPT:
+        if self._boundary.events is not None and end not in CONTINUED:
             retired = core.retired - self._slice_start
             self._boundary.events.slice_ended(core.core_id, retired, RowEnd(end).name)
-        if end != RowEnd.INTERRUPT:
+        if end not in CONTINUED:
             self._coherence.synchronize()
         self.is_row_over = True
         self.marks = [self._loop.batch.mark_slice(core)]

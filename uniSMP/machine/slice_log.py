@@ -34,6 +34,12 @@ class RowEnd(IntEnum):
     SHUTDOWN = 5
     STUCK = 6
     WINDOW = 7
+    INPUT = 8
+    """The host put something in; the schedule's slice goes on in the next row."""
+
+
+CONTINUED = frozenset({RowEnd.INTERRUPT, RowEnd.INPUT})
+"""What ends a row, but not its slice."""
 
 
 _ENDS = {stop: RowEnd[stop.name] for stop in Stop}
@@ -94,6 +100,7 @@ class SliceLog:
         self._first = self._used = 0
         self._retired = self._faults = self._budget = 0
         self._vector = NO_VECTOR
+        self._core: Core | None = None
 
     @property
     def count(self) -> int:
@@ -102,6 +109,7 @@ class SliceLog:
 
     def begin(self, core: Core, budget: int, *, retired: int | None = None) -> None:
         """Begin a slice of the schedule; `retired` where some of it has run already."""
+        self._core = core
         self._budget = budget
         self._vector = NO_VECTOR
         self._retired = core.retired if retired is None else retired
@@ -113,8 +121,17 @@ class SliceLog:
         self._vector = vector
         self._retired, self._faults = core.retired, 0
 
+    def put_in(self) -> None:
+        """Note that the host is about to put something in, maybe inside a slice."""
+        core = self._core
+        if core is not None:
+            self._close(core, RowEnd.INPUT)
+            self._vector = NO_VECTOR
+            self._retired, self._faults = core.retired, core.faults_in_place
+
     def end(self, core: Core, stop: Stop) -> None:
         """End the slice."""
+        self._core = None
         self._close(core, _ENDS[stop])
 
     def _close(self, core: Core, end: RowEnd) -> None:
@@ -123,8 +140,8 @@ class SliceLog:
         if faults and not instructions:
             faults -= self._faults
         vector = self._vector
-        if end is RowEnd.INTERRUPT and not (instructions or faults or vector != NO_VECTOR):
-            return  # nothing yet: the delivery is the slice's beginning
+        if end in CONTINUED and not (instructions or faults or vector != NO_VECTOR):
+            return  # nothing yet: what comes now is the slice's beginning
         mark = self._mark(core)
         self._single.append((core.core_id, instructions, self._budget, vector, faults, end, mark))
         self._places.append(self._used)

@@ -93,7 +93,7 @@ class SnapshotStore:
             StoreIsFullError: drop others first.
         """
         self._note_written()
-        if len(self._free) < len(self._written):
+        if len(self._free) + self._given_back() < len(self._written):
             raise StoreIsFullError
         self._keep_written()
         parts, boundary = self._parts, self._parts.loop.boundary
@@ -115,6 +115,11 @@ class SnapshotStore:
 
     def _note_written(self) -> None:
         self._written = np.union1d(self._written, self._asker.take())
+
+    def _given_back(self) -> int:
+        """Return how many slots nobody uses any more once the written pages are kept anew."""
+        slots = self._slots[self._written]
+        return int(np.count_nonzero((slots != 0) & (self._users[slots] == 1)))
 
     def _keep_written(self) -> None:
         """Keep the pages that were written since the last snapshot was taken or restored."""

@@ -38,7 +38,8 @@ class Recorder:
         schedule: the same, for the subject "schedule".
 
     Raises:
-        ConfigError: the machine has no image, has run, or the file cannot be written.
+        ConfigError: the machine has no image, has run, is recorded already, or the file cannot
+            be written.
 
     >>> import tempfile
     >>> from uniSMP import Machine, Recorder, Replayer, assemble
@@ -61,6 +62,8 @@ class Recorder:
     ) -> None:
         if machine.image is None:
             raise ConfigError("no image: load one before the recording begins")
+        if machine.on_input is not None:
+            raise ConfigError("this machine is recorded, or followed by a time line, already")
         if machine.steps or machine.parts.loop.boundary.ending is not None:
             raise ConfigError("this machine has run already: a recording begins before")
         self._machine = machine
@@ -93,6 +96,7 @@ class Recorder:
             self._checkpoint()
 
     def _put_in(self, given: HostInput) -> None:
+        self._log.put_in()
         self._items.append((self._log.count, given))
 
     def _run_ended(self, result: RunResult) -> None:
