@@ -64,7 +64,7 @@ def describe(recording: Recording) -> dict[str, Any]:
         "bytes_per_slice": round(size / max(1, len(rows)), 2),
         "checkpoints": len(recording.checkpoints),
         "inputs": len(recording.items) - len(ends),
-        "runs": [{"outcome": end.outcome, "reason": end.reason} for end in ends],
+        "runs": [f"{end.outcome}: {end.reason}" for end in ends],
         "digest": recording.digest,
     }
 
@@ -72,15 +72,15 @@ def describe(recording: Recording) -> dict[str, Any]:
 def _text(value: object) -> str:
     match value:
         case bool():
-            return "yes" if value else "no: it ends at its last checkpoint"
+            text = "yes" if value else "no: it ends at its last checkpoint"
         case int():
-            return f"{value:,}"
+            text = f"{value:,}"
         case dict():
-            return ", ".join(f"{name} {_text(each)}" for name, each in value.items())
-        case list() if value and isinstance(value[0], dict):
-            return "; ".join(f"{each['outcome']}: {each['reason']}" for each in value)
+            text = ", ".join(f"{name} {_text(each)}" for name, each in value.items())
         case list():
-            return " ".join(_text(each) for each in value) or "none"
+            text = "; ".join(_text(each) for each in value) or "none"
         case None:
-            return "unknown"
-    return str(value)
+            text = "unknown"
+        case _:
+            text = str(value) or "none"
+    return text

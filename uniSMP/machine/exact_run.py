@@ -5,11 +5,10 @@ ends. Chips act, messages are routed and idle time passes as in any run: they fo
 cores do. Where the machine cannot do what a row says it has departed from the run that was logged.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from uniSMP.core.core import Core, Stop
+from uniSMP.core.core import Core
 from uniSMP.errors import DivergenceError
 from uniSMP.machine.parts import MachineParts
 from uniSMP.machine.run_loop import LONGEST_RUN_INSTRUCTIONS
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from uniSMP.machine.tracer import Tracer
 
 _FOREVER = 1 << 62
-_STOP_NAMES = {RowEnd.BUDGET: "BUDGET", RowEnd.PAUSE: "PAUSE", RowEnd.HALT: "HALT"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +56,7 @@ class ExactRun:
         self.core = parts.cores[0]
         self.start = 0
         self.is_row_over = True
-        self.marks: Sequence[int] = ()
+        self.marks: list[int] = []
 
     @property
     def is_over(self) -> bool:
@@ -126,7 +124,7 @@ class ExactRun:
             most_instructions=LONGEST_RUN_INSTRUCTIONS,
             is_exact=True,
         )
-        marks = batch.results[:, 2].tolist()
+        marks = batch.marks
         if batch.open is not None:
             row = first + begun - 1
             self.core, self.start = batch.open.core, batch.open.start
@@ -240,12 +238,9 @@ class ExactRun:
         if end in {RowEnd.BUDGET, RowEnd.INTERRUPT} and not self.is_over:
             self._boundary.advance_due_devices()
         if self._boundary.events is not None and end != RowEnd.INTERRUPT:
-            name = _STOP_NAMES.get(RowEnd(end), self._ended_by())
-            self._boundary.events.slice_ended(core.core_id, core.retired - self._slice_start, name)
+            retired = core.retired - self._slice_start
+            self._boundary.events.slice_ended(core.core_id, retired, RowEnd(end).name)
         if end != RowEnd.INTERRUPT:
             self._coherence.synchronize()
         self.is_row_over = True
         self.marks = [self._loop.batch.mark_slice(core)]
-
-    def _ended_by(self) -> str:
-        return Stop.SHUTDOWN.name if self.core.is_shut_down else Stop.STUCK.name

@@ -163,12 +163,11 @@ class RunLoop:
             busy_elsewhere=self.boundary.has_nmi,
             limit_steps=self._limit_steps,
             most_instructions=LONGEST_RUN_INSTRUCTIONS,
+            log=self.log,
         )
         if not begun:
             return False
         schedule.take(begun)
-        if self.log is not None:
-            self.log.extend(chosen, budgets, batch.results)
         if batch.open is not None:
             core = batch.open.core
             if self.log is not None:

@@ -50,7 +50,7 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True)
 class RunEnd:
-    """How one call of `Machine.run` ended; the fields are those of `RunResult`, but for
+    """How one call of `Machine.run` ended; most fields are those of `RunResult`.
 
     Attributes:
         idle_events: device events since a core could last run.

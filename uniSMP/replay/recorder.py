@@ -25,7 +25,7 @@ _STEPS_OF_A_CHUNK = 1 << 24
 
 
 class Recorder:
-    """Records a machine while it is entered with `with`.
+    r"""Records a machine while it is entered with `with`.
 
     The file is a valid recording from the start; whenever the process ends, it holds everything up
     to the last checkpoint. Leaving the `with` block completes it.
@@ -43,7 +43,7 @@ class Recorder:
     >>> import tempfile
     >>> from uniSMP import Machine, Recorder, Replayer, assemble
     >>> machine = Machine(cores=1, boot="long")
-    >>> machine.load(assemble("_start: xor eax, eax\\n out 0xF4, al"))
+    >>> machine.load(assemble("_start: xor eax, eax\n out 0xF4, al"))
     >>> path = tempfile.mktemp(suffix=".rec")
     >>> with Recorder(machine, path):
     ...     result = machine.run()
