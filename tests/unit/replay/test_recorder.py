@@ -206,11 +206,16 @@ def test_recording_without_a_run_says_so(path: Path) -> None:
     assert (recording.is_complete, recording.outcome, recording.digest) == (True, None, None)
 
 
-def test_exception_inside_leaves_an_unfinished_recording(path: Path) -> None:
-    with machine_with(COUNT_TO_100) as machine, pytest.raises(KeyError), Recorder(machine, path):
+def fail_while_recording(machine: Machine, path: Path) -> None:
+    with Recorder(machine, path):
         machine.run(max_instructions=33)
         machine.memory.write(0x5000, b"lost")
         raise KeyError
+
+
+def test_exception_inside_leaves_an_unfinished_recording(path: Path) -> None:
+    with machine_with(COUNT_TO_100) as machine, pytest.raises(KeyError):
+        fail_while_recording(machine, path)
     recording = Recording.open(path)
     assert (recording.is_complete, recording.outcome, recording.steps) == (False, None, 33)
     result = replay(path)
