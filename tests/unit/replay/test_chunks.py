@@ -27,7 +27,7 @@ from uniSMP.replay.chunks import (
 
 CORES = 9
 END = RunEnd("FINISHED", "why", 0, "ab" * 32, 10, 11, 0, 3, "cd" * 32, [4, 6])
-KEPT_ENDS = (RowEnd.BUDGET, RowEnd.PAUSE, RowEnd.HALT, RowEnd.OTHER)
+KEPT_ENDS = (RowEnd.BUDGET, RowEnd.PAUSE, RowEnd.HALT, RowEnd.SHUTDOWN)
 
 
 def rows_of(rows: list[tuple[int, ...]]) -> Rows:
