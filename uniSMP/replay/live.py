@@ -75,7 +75,7 @@ class LiveTimeline(Timeline):
         quantum: longest slice, in instructions, of a core that runs alone (see `only`).
 
     Raises:
-        ConfigError: the machine has run already.
+        ConfigError: the machine has run already, or is recorded.
     """
 
     is_live = True
@@ -83,6 +83,8 @@ class LiveTimeline(Timeline):
     def __init__(self, machine: Machine, schedule: Schedule, *, quantum: int = 1000) -> None:
         if machine.steps:
             raise ConfigError("this machine has run already: make a new one")
+        if machine.on_input is not None:
+            raise ConfigError("this machine is recorded, or followed by a time line, already")
         items: list[tuple[int, Item]] = [(0, given) for given in machine.first_inputs]
         super().__init__(machine, History(_NO_ROWS, items))
         self._items = len(items)
