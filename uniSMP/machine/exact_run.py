@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from uniSMP.core.core import Core, Stop
 from uniSMP.errors import DivergenceError
+from uniSMP.machine.outcome import Outcome
 from uniSMP.machine.parts import MachineParts
 from uniSMP.machine.run_loop import LONGEST_RUN_INSTRUCTIONS
 from uniSMP.machine.slice_log import NMI, NO_VECTOR, RowEnd, Rows
@@ -248,4 +249,8 @@ class ExactRun:
         self.marks = [self._loop.batch.mark_slice(core)]
 
     def _ended_by(self) -> str:
-        return Stop.SHUTDOWN.name if self.core.is_shut_down else Stop.STUCK.name
+        if self.core.is_shut_down:
+            return Stop.SHUTDOWN.name
+        ending = self._boundary.ending
+        is_stuck = ending is not None and ending.outcome is Outcome.DEADLOCK
+        return Stop.STUCK.name if is_stuck else Stop.ATTENTION.name

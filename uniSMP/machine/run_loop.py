@@ -89,7 +89,7 @@ class RunLoop:
     ) -> Ending:
         """Run until something ends it; see `Machine.run`."""
         boundary = self.boundary
-        if boundary.ending is not None and boundary.ending.outcome in _FINAL:
+        if boundary.ending is not None and self.is_over:
             return boundary.ending
         self.trace(tracer)
         self.begin(is_interrupted)
@@ -104,6 +104,12 @@ class RunLoop:
                 self.end_trace(tracer)
         assert boundary.ending is not None
         return boundary.ending
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the guest has ended the machine for good."""
+        ending = self.boundary.ending
+        return ending is not None and ending.outcome in _FINAL
 
     def begin(self, is_interrupted: Callable[[], bool] | None) -> None:
         """Begin a run; what the one before ended with does not count any more."""

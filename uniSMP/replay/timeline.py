@@ -221,7 +221,8 @@ class Timeline:
         if self._is_between_runs:
             self._is_between_runs = False
             self.ending = None
-            self.machine.parts.loop.begin(None)
+            if not self.machine.parts.loop.is_over:
+                self.machine.parts.loop.begin(None)
 
     def _end_run(self, end: RunEnd) -> None:
         """End a run as it ended.
