@@ -6,12 +6,18 @@ from dataclasses import asdict
 from pathlib import Path
 
 import machine
+import recording
 import speed
 import tracing
 from entries import show
 
 OUTPUT = Path("build/bench.json")
-_PARTS = {"speed": speed.measure, "machine": machine.measure, "tracing": tracing.measure}
+_PARTS = {
+    "speed": speed.measure,
+    "machine": machine.measure,
+    "tracing": tracing.measure,
+    "recording": recording.measure,
+}
 
 
 def main() -> None:

@@ -19,6 +19,18 @@ if TYPE_CHECKING:
     from uniSMP.machine.config import MachineConfig
     from uniSMP.machine.machine import Machine
     from uniSMP.machine.outcome import CoreSummary, Outcome, RunResult
+    from uniSMP.replay.conditions import (
+        Accessed,
+        AccessedPhysical,
+        AtAddress,
+        Delivered,
+        Hit,
+        Predicate,
+    )
+    from uniSMP.replay.live import LiveTimeline
+    from uniSMP.replay.recorder import Recorder
+    from uniSMP.replay.recording import Recording
+    from uniSMP.replay.replayer import Replayer
     from uniSMP.schedule.policy import Schedule, Slice
     from uniSMP.schedule.round_robin import RoundRobin
     from uniSMP.schedule.seeded_random import SeededRandom
@@ -41,6 +53,16 @@ _MODULES = {
     "CoreSummary": "uniSMP.machine.outcome",
     "Outcome": "uniSMP.machine.outcome",
     "RunResult": "uniSMP.machine.outcome",
+    "Accessed": "uniSMP.replay.conditions",
+    "AccessedPhysical": "uniSMP.replay.conditions",
+    "AtAddress": "uniSMP.replay.conditions",
+    "Delivered": "uniSMP.replay.conditions",
+    "Hit": "uniSMP.replay.conditions",
+    "Predicate": "uniSMP.replay.conditions",
+    "LiveTimeline": "uniSMP.replay.live",
+    "Recorder": "uniSMP.replay.recorder",
+    "Recording": "uniSMP.replay.recording",
+    "Replayer": "uniSMP.replay.replayer",
     "Schedule": "uniSMP.schedule.policy",
     "Slice": "uniSMP.schedule.policy",
     "RoundRobin": "uniSMP.schedule.round_robin",
@@ -49,19 +71,29 @@ _MODULES = {
 """Where each name is: imported when it is first asked for, so that the command starts fast."""
 
 __all__ = [
+    "Accessed",
+    "AccessedPhysical",
     "AssemblyError",
+    "AtAddress",
     "ConfigError",
     "CoreSummary",
+    "Delivered",
     "DivergenceError",
     "EngineError",
     "FormatError",
+    "Hit",
     "Image",
     "ImageError",
     "InternalError",
     "Line",
+    "LiveTimeline",
     "Machine",
     "MachineConfig",
     "Outcome",
+    "Predicate",
+    "Recorder",
+    "Recording",
+    "Replayer",
     "RoundRobin",
     "RunResult",
     "Schedule",

@@ -7,7 +7,13 @@ import sys
 from pathlib import Path
 
 LONGEST_SECONDS = 300
-SETTINGS = ("set pagination off", "set confirm off", "set width 0", "set style enabled off")
+SETTINGS = (
+    "set pagination off",
+    "set confirm off",
+    "set width 0",
+    "set remotetimeout 120",
+    "set style enabled off",
+)
 UNISMP = (sys.executable, "-m", "uniSMP", "gdb")
 
 

@@ -99,11 +99,12 @@ def command(  # noqa: PLR0913 - one parameter per option
     guest = resolve(target)
     if boot is None and not guest.is_multiboot:
         config = start_directly(guest, config)
-    from uniSMP.replay.timeline import Timeline  # noqa: PLC0415 - needed by this command only
+    from uniSMP.replay.live import LiveTimeline  # noqa: PLC0415 - needed by this command only
 
-    with Machine(config) as machine:
-        machine.load(guest.image)
-        _serve(Timeline(machine, schedule), guest, address)
+    machine = Machine(config)
+    machine.load(guest.image)
+    with LiveTimeline(machine, schedule, quantum=quantum) as timeline:
+        _serve(timeline, guest, address)
     return 0
 
 

@@ -14,6 +14,9 @@ from uniSMP.errors import InternalError, UniSMPError
 
 _COMMANDS = {
     "run": "uniSMP.cli.run",
+    "replay": "uniSMP.cli.replay",
+    "verify": "uniSMP.cli.verify",
+    "record": "uniSMP.cli.record",
     "list": "uniSMP.cli.programs",
     "build": "uniSMP.cli.build",
     "disasm": "uniSMP.cli.disasm",
@@ -23,6 +26,9 @@ _COMMANDS = {
 }
 _SUMMARIES = {
     "run": "Run TARGET: the name of a guest program, an assembly source, or a...",
+    "replay": "Run the recording FILE again, exactly; everything that was recorded...",
+    "verify": "Replay FILE several times in separate processes and compare with...",
+    "record": "Look at a recording that `unismp run --record FILE` wrote.",
     "list": "Show the guest programs that can be run by name.",
     "build": "Assemble TARGET (a program name or a source file) and write its image.",
     "disasm": "Disassemble TARGET: the name of a guest program, an assembly...",

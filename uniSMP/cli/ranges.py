@@ -56,6 +56,20 @@ def parse_symbol(text: str, labels: Mapping[str, int], option: str) -> tuple[int
     return first, min(behind, default=_END - 1)
 
 
+def parse_place(text: str, labels: Mapping[str, int], option: str) -> int:
+    """Return an address: a number, or a label with an offset or none, such as `pmm_free_head+8`.
+
+    Raises:
+        ConfigError: it is neither.
+    """
+    name, _, offset = text.partition("+")
+    if name in labels:
+        return labels[name] + (parse_number(offset, option) if offset else 0)
+    if text[:1].isdigit():
+        return parse_number(text, option)
+    raise ConfigError(f"{option}: there is no label {name!r}")
+
+
 def _label(name: str, labels: Mapping[str, int], option: str) -> int:
     if name not in labels:
         raise ConfigError(f"{option}: there is no label {name!r}")

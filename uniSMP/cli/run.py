@@ -9,6 +9,7 @@ import click
 from uniSMP.cli import report
 from uniSMP.cli.host_limits import HostLimits
 from uniSMP.cli.progress import RunDisplay
+from uniSMP.cli.record_options import make_recorder
 from uniSMP.cli.target import Target, resolve
 from uniSMP.cli.trace_options import (
     TraceOptions,
@@ -69,6 +70,7 @@ _SEED_LIMIT = 1 << 64
 )
 @click.option("--timeout", type=float, help="End after so many seconds; not deterministic.")
 @click.option("--input", "serial", help="File whose bytes arrive at COM1; - is standard input.")
+@click.option("--record", metavar="FILE", help="Record the run; `unismp replay FILE` repeats it.")
 @trace_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 def command(  # noqa: PLR0913 - one parameter per option
@@ -85,6 +87,7 @@ def command(  # noqa: PLR0913 - one parameter per option
     max_instructions: int,
     timeout: float | None,
     serial: str | None,
+    record: str | None,
     trace: str | None,
     trace_level: str,
     trace_cores: str,
@@ -123,7 +126,8 @@ def command(  # noqa: PLR0913 - one parameter per option
         settings = _settings(config, schedule, quantum, seed)
         writer = make_writer(options, guest, settings) if trace else None
         display = RunDisplay(machine, max_instructions, sys.stdout, is_quiet=as_json)
-        with keep_trace(writer), display, limits:
+        recorder = make_recorder(record, machine, target, settings)
+        with keep_trace(writer), recorder, display, limits:
             result = machine.run(
                 schedule,
                 max_instructions=max_instructions,

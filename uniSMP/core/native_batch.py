@@ -53,6 +53,13 @@ OPEN_RETIRED = 13
 """Result: instructions that the open slice has retired, by what is charged."""
 WORDS = 14
 
+ROW_CORE, ROW_INSTRUCTIONS, ROW_BUDGET, ROW_VECTOR, ROW_FAULTS, ROW_END, ROW_MARK = range(7)
+ROW_WORDS = 7
+"""A slice that is over: core, instructions retired and allowed, vector delivered at its start,
+exceptions behind its last instruction, what ended it, mark."""
+NO_VECTOR = -1
+ENDED_BY_BUDGET, ENDED_BY_PAUSE = 0, 1
+
 CORE_STATE = 0
 CORE_MAY_RUN = 1
 CORE_IS_WATCHED = 2
@@ -88,12 +95,32 @@ def fold_mark(state: Any, mark: int) -> int:  # noqa: ANN401
 
 
 @njit(cache=_CACHE)
+def mark_slice(state: Any, words: Any) -> int:  # noqa: ANN401
+    """Make the mark of a slice that ended outside `run_plan`."""
+    words[MARK] = fold_mark(state, words[MARK])
+    return int(words[MARK])
+
+
+@njit(cache=_CACHE)
 def _is_anyone_busy(words: Any, runnable: Any, pauses: Any) -> bool:  # noqa: ANN401
     """Return whether a core that can run does not spin."""
     for index in range(words[RUNNABLE]):
         if pauses[runnable[index]] < words[PAUSES_OF_A_SPIN]:
             return True
     return False
+
+
+@njit(cache=_CACHE)
+def _forget_pauses(pauses: Any) -> None:  # noqa: ANN401
+    for core in range(len(pauses)):  # a slice assignment compiles slowly
+        pauses[core] = 0
+
+
+@njit(cache=_CACHE)
+def _is_held_up(words: Any, state: Any, is_watched: int) -> bool:  # noqa: ANN401
+    """Return whether something comes before the next slice of a core."""
+    is_due = words[STEPS] >= words[LIMIT] or words[STEPS] >= words[DEADLINE]
+    return bool(is_due or (is_watched != 0 and _accepts_interrupts(state)))
 
 
 @njit(cache=_CACHE)
@@ -111,6 +138,25 @@ def _run_slice(state: Any, budget: int) -> int:  # noqa: ANN401
         native.forget_block(state)
 
 
+@njit(cache=_CACHE)
+def _write_row(  # noqa: PLR0913, PLR0917 - the columns
+    rows: Any,  # noqa: ANN401
+    row: int,
+    core: int,
+    done: int,
+    budget: int,
+    reason: int,
+    mark: int,
+) -> None:
+    rows[row, ROW_CORE] = core
+    rows[row, ROW_INSTRUCTIONS] = done
+    rows[row, ROW_BUDGET] = budget
+    rows[row, ROW_VECTOR] = NO_VECTOR
+    rows[row, ROW_FAULTS] = 0
+    rows[row, ROW_END] = ENDED_BY_PAUSE if reason == ns.STOPPED_PAUSE else ENDED_BY_BUDGET
+    rows[row, ROW_MARK] = mark
+
+
 @njit(cache=_CACHE, nogil=True)
 def run_plan(  # noqa: PLR0913, PLR0917 - arrays
     words: Any,  # noqa: ANN401
@@ -120,7 +166,8 @@ def run_plan(  # noqa: PLR0913, PLR0917 - arrays
     chosen: Any,  # noqa: ANN401
     budgets: Any,  # noqa: ANN401
     pages: Any,  # noqa: ANN401
-    results: Any,  # noqa: ANN401
+    rows: Any,  # noqa: ANN401
+    row: int,
 ) -> None:
     """Run slices of `budgets` instructions on the cores `chosen`.
 
@@ -132,8 +179,8 @@ def run_plan(  # noqa: PLR0913, PLR0917 - arrays
         chosen: core ids.
         budgets: instructions, at least 1.
         pages: the head of the pages with translated code.
-        results: is given a row for each slice that is over: instructions, whether PAUSE ended it,
-            mark.
+        rows: is given a row of ROW_WORDS for each slice that is over.
+        row: the first one's number.
     """
     words[IS_OPEN] = 0
     is_exact = words[IS_EXACT] != 0
@@ -145,17 +192,14 @@ def run_plan(  # noqa: PLR0913, PLR0917 - arrays
         state = carray(pointer(np.uint64(cores[core, CORE_STATE])), (ns.WORDS,), np.int64)
         is_watched = cores[core, CORE_IS_WATCHED]
         if (
-            steps >= words[LIMIT]
-            or steps >= words[DEADLINE]
-            or steps - first >= words[MOST]
+            steps - first >= words[MOST]
             or cores[core, CORE_MAY_RUN] == 0
-            or (is_watched != 0 and _accepts_interrupts(state))
+            or _is_held_up(words, state, is_watched)
         ):
             break
         is_busy = not is_exact and _is_anyone_busy(words, runnable, pauses)
         if not (is_busy or is_exact):
-            for spinner in range(len(pauses)):  # a slice assignment compiles slowly
-                pauses[spinner] = 0
+            _forget_pauses(pauses)
         budget = min(budgets[index], words[LIMIT] - steps)
         allowed = min(budget, words[DEADLINE] - steps, words[MOST])
         state[ns.YIELD_ON_PAUSE] = is_busy and words[RUNNABLE] > 1
@@ -183,11 +227,9 @@ def run_plan(  # noqa: PLR0913, PLR0917 - arrays
             words[REASON] = reason
             break
         pauses[core] = pauses[core] + 1 if reason == ns.STOPPED_PAUSE else 0
-        results[index, 0] = done
-        results[index, 1] = reason == ns.STOPPED_PAUSE
         if words[WANTS_MARKS] != 0:
             words[MARK] = fold_mark(state, words[MARK])
-            results[index, 2] = words[MARK]
+        _write_row(rows, row + index, core, done, budgets[index], reason, words[MARK])
         index += 1
         if first_changed_page(pages, np.int64(0)) >= 0:
             break

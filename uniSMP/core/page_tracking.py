@@ -22,9 +22,11 @@ _MODE_WRITE_PROTECT = 2
 _WP_UNPOPULATED, _WP_ASYNC = 1 << 13, 1 << 15
 _PAGEMAP_SCAN = 0xC060_6610
 _SCAN_WORDS = 12
-_PAGE_IS_WRITTEN = 2
+_IS_WRITTEN, _IS_PRESENT, _IS_SWAPPED = 1 << 1, 1 << 3, 1 << 4
 _WRITE_PROTECT_MATCHING, _CHECK_REGISTERED = 1, 2
 _PAGE_BYTES = 4096
+_GROUP = 1024
+"""Pages that are looked at together."""
 _REGIONS = 512
 """Runs of pages that one scan can report."""
 Pages = npt.NDArray[np.int64]
@@ -52,26 +54,25 @@ class KernelTracking:
     """
 
     def __init__(self, memory: npt.NDArray[np.uint8]) -> None:
-        self._start = memory.ctypes.data
-        self._end = self._start + len(memory)
-        self._regions = (ctypes.c_uint64 * (3 * _REGIONS))()
+        self._memory = memory
         descriptor = _library.syscall(_USERFAULTFD, os.O_CLOEXEC | os.O_NONBLOCK | _USER_MODE_ONLY)
         if descriptor < 0:
             raise OSError(f"userfaultfd: {os.strerror(ctypes.get_errno())}")
         self._descriptor = descriptor
         self._pagemap = -1
         try:
-            self._arm(len(memory))
+            self._arm()
         except OSError:
             self.close()
             raise
 
-    def _arm(self, size: int) -> None:
+    def _arm(self) -> None:
+        place, size = self._memory.ctypes.data, len(self._memory)
         if not self._control(_UFFDIO_API, _API, _WP_UNPOPULATED | _WP_ASYNC, 0):
             raise OSError("userfaultfd: no asynchronous write protection (Linux 6.7 has it)")
-        if not self._control(_UFFDIO_REGISTER, self._start, size, _MODE_WRITE_PROTECT, 0):
+        if not self._control(_UFFDIO_REGISTER, place, size, _MODE_WRITE_PROTECT, 0):
             raise OSError("userfaultfd: anonymous memory cannot be registered")
-        self._pagemap = os.open("/proc/self/pagemap", os.O_RDONLY | os.O_CLOEXEC)
+        self._pagemap = _open_pagemap()
         self.take()
 
     def _control(self, request: int, *values: int) -> bool:
@@ -81,29 +82,8 @@ class KernelTracking:
 
     def take(self) -> Pages:
         """Return the numbers of the pages written since the last call, ascending."""
-        parts, start = [], self._start
-        while start < self._end:
-            count, start = self._scan(start)
-            words = np.frombuffer(memoryview(self._regions).cast("B"), dtype=np.uint64)
-            runs = words[: 3 * count].reshape(count, 3)
-            parts += [
-                np.arange(first - self._start, end - self._start, _PAGE_BYTES) // _PAGE_BYTES
-                for first, end in runs[:, :2].astype(np.int64).tolist()
-            ]
-        return np.concatenate([np.zeros(0, dtype=np.int64), *parts])
-
-    def _scan(self, start: int) -> tuple[int, int]:
-        """Report and protect written pages from `start` on; return runs found, and how far."""
-        words = (ctypes.c_uint64 * _SCAN_WORDS)(
-            *(_SCAN_WORDS * 8, _WRITE_PROTECT_MATCHING | _CHECK_REGISTERED, start, self._end, 0),
-            *(ctypes.addressof(self._regions), _REGIONS, 0),
-            *(0, _PAGE_IS_WRITTEN, 0, _PAGE_IS_WRITTEN),
-        )
-        number = ctypes.c_ulong(_PAGEMAP_SCAN)
-        found = _library.ioctl(self._pagemap, number, ctypes.byref(words))
-        if found < 0:
-            raise OSError("PAGEMAP_SCAN: not offered (Linux 6.7 has it)")
-        return found, words[4]
+        flags = _WRITE_PROTECT_MATCHING | _CHECK_REGISTERED
+        return _scan(self._pagemap, self._memory, flags, (0, _IS_WRITTEN, 0, _IS_WRITTEN))
 
     def close(self) -> None:
         """Give the descriptors back."""
@@ -111,6 +91,59 @@ class KernelTracking:
             if descriptor >= 0:
                 os.close(descriptor)
         self._descriptor = self._pagemap = -1
+
+
+def _scan(
+    pagemap: int, memory: npt.NDArray[np.uint8], flags: int, categories: tuple[int, int, int, int]
+) -> Pages:
+    """Return the numbers of the pages of `memory` that PAGEMAP_SCAN finds.
+
+    Args:
+        pagemap: file descriptor.
+        memory: whole pages, page aligned.
+        flags: of the request.
+        categories: inverted, all of, any of, to be reported.
+    """
+    first = start = memory.ctypes.data
+    end = first + len(memory)
+    regions = (ctypes.c_uint64 * (3 * _REGIONS))()
+    found = np.frombuffer(memoryview(regions).cast("B"), dtype=np.int64).reshape(_REGIONS, 3)
+    parts = [np.zeros(0, dtype=np.int64)]
+    while start < end:
+        words = (ctypes.c_uint64 * _SCAN_WORDS)(
+            *(_SCAN_WORDS * 8, flags, start, end, 0),
+            *(ctypes.addressof(regions), _REGIONS, 0, *categories),
+        )
+        request = ctypes.c_ulong(_PAGEMAP_SCAN)
+        count = _library.ioctl(pagemap, request, ctypes.byref(words))
+        if count < 0:
+            raise OSError("PAGEMAP_SCAN: not offered (Linux 6.7 has it)")
+        bounds = (found[:count, :2] - first) // _PAGE_BYTES
+        parts += [np.arange(*bound, dtype=np.int64) for bound in bounds.tolist()]
+        start = words[4]
+    return np.concatenate(parts)
+
+
+def used_pages(memory: npt.NDArray[np.uint8]) -> Pages:
+    """Return the numbers of the pages that are not all zero, ascending.
+
+    Pages that were never touched cost nothing, as long as nobody tracks them.
+    """
+    words = memory.view(np.uint64).reshape(-1, _PAGE_BYTES // 8)
+    try:
+        pagemap = _open_pagemap()
+        try:
+            found = _scan(pagemap, memory, 0, (0, 0, _IS_PRESENT | _IS_SWAPPED, _IS_PRESENT))
+        finally:
+            os.close(pagemap)
+    except OSError:
+        found = np.arange(len(words))
+    groups = np.split(found, range(_GROUP, len(found), _GROUP))
+    return np.concatenate([pages[words[pages].any(axis=1)] for pages in groups])
+
+
+def _open_pagemap() -> int:
+    return os.open("/proc/self/pagemap", os.O_RDONLY | os.O_CLOEXEC)
 
 
 class ComparisonTracking:

@@ -126,9 +126,9 @@ class Motion:
         """
         line = self._timeline
         before, step = line.position, line.step
-        hit = line.step_core(core_id)
+        hit = line.step_core(core_id, is_interrupted=self._ask)
         if hit is None:
-            return self._continue()
+            return None if self._was_interrupted else self._continue()
         conditions = self._points.conditions()
         if not self._points.has_watchpoints and line.step == step + 1:
             return hit

@@ -125,6 +125,8 @@ class Conversation:
 
     def _take(self, item: Packet | Signal) -> None:
         match item:
+            case Packet() if self._acknowledges and self._is_repeated(item):
+                pass  # gdb, which waited too long, gets one answer
             case Packet(payload):
                 self._answer(payload)
             case Signal.DAMAGED if self._acknowledges:
@@ -133,6 +135,12 @@ class Conversation:
                 self._link.send(self._last)
             case _:
                 pass  # a Ctrl-C that came too late, or an acknowledgement
+
+    def _is_repeated(self, packet: Packet) -> bool:
+        """Return whether the same packet waits once more; gdb sends no other one unanswered."""
+        while not self._is_gone and self._link.has_input():
+            self._receive()
+        return packet in self._waiting
 
     def _answer(self, payload: bytes) -> None:
         if self._acknowledges:

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 from uniSMP.errors import ConfigError, UniSMPError
 from uniSMP.gdb import registers, words
 from uniSMP.gdb.breakpoints import Point, Points
+from uniSMP.gdb.contents import MALFORMED, OK, Contents
 from uniSMP.gdb.files import Files
 from uniSMP.gdb.memory import DebugMemory
 from uniSMP.gdb.monitor import Monitor
 from uniSMP.gdb.motion import Action, Motion, Stop
-from uniSMP.gdb.packets import PACKET_SIZE_BYTES, escape
 from uniSMP.gdb.queries import Queries
 
 if TYPE_CHECKING:
@@ -24,14 +24,7 @@ if TYPE_CHECKING:
 
     from uniSMP.replay.timeline import Timeline
 
-OK = b"OK"
 UNKNOWN = b""
-MALFORMED = b"E16"
-"""EINVAL in hexadecimal."""
-BAD_ADDRESS = b"E0e"
-"""EFAULT in hexadecimal."""
-_MOST_BYTES = PACKET_SIZE_BYTES // 2 - 16
-_ALL, _ANY = -1, 0
 
 
 class Leave(Exception):  # noqa: N818 - no error: gdb has ended the session
@@ -70,24 +63,17 @@ class Stub:
         self._timeline = timeline
         self._points = Points()
         self._memory = DebugMemory(timeline)
+        self._contents = Contents(timeline, self._memory)
         self._files = files
         self._queries = Queries(timeline, monitor, files, self._memory)
         self.motion = Motion(timeline, self._points, say)
         self.wants_no_ack = False
-        self._general = 0
         self._continued: int | None = None
         self._commands: Mapping[bytes, Callable[[bytes], bytes]] = {
             b"?": self._why,
             b"H": self._choose,
             b"T": self._is_alive,
-            b"g": lambda _rest: words.to_hex(self._registers().read_all()),
-            b"G": self._write_registers,
-            b"p": self._read_register,
-            b"P": self._write_register,
-            b"m": self._read_memory,
-            b"x": self._read_binary,
-            b"M": self._write_memory,
-            b"X": self._write_binary,
+            **self._contents.commands,
             b"Z": self._insert,
             b"z": self._remove,
             b"c": lambda rest: self._resume_one(rest, steps=False),
@@ -119,14 +105,14 @@ class Stub:
     def begin(self) -> None:
         """Begin a session with a debugger that knows nothing."""
         self._points.clear()
-        self._general, self._continued = self.motion.last.core_id, None
+        self._contents.core_id, self._continued = self.motion.last.core_id, None
         self._memory.is_physical = False
         self.wants_no_ack = False
 
     # -- cores ---------------------------------------------------------------------------------
 
     def _core(self, text: bytes) -> int:
-        """Return the core of a thread id; `_ALL` and `_ANY` minus 1 for those words."""
+        """Return the core of a thread id; a negative number for "all" and "any"."""
         number = -1 if text == b"-1" else words.number(text)
         if not -1 <= number <= len(self._timeline.machine.cores):
             raise ConfigError(f"there is no thread {number}")
@@ -137,7 +123,8 @@ class Stub:
         chosen = core_id if core_id >= 0 else None
         match rest[:1]:
             case b"g":
-                self._general = self._general if chosen is None else chosen
+                if chosen is not None:
+                    self._contents.core_id = chosen
             case b"c":
                 self._continued = chosen
             case _:
@@ -151,65 +138,13 @@ class Stub:
         return self._stop_reply(self.motion.last)
 
     def _stop_reply(self, stop: Stop) -> bytes:
-        self._general = stop.core_id
+        self._contents.core_id = stop.core_id
         file = registers.RegisterFile(self._timeline.machine, stop.core_id)
         pairs = [
             b"%x:%b;" % (number, words.to_hex(file.read(number))) for number in registers.EXPEDITED
         ]
         about = f"{stop.reason}thread:{stop.core_id + 1:x};".encode()
         return b"T%02x" % stop.signal + about + b"".join(pairs)
-
-    # -- registers and memory ------------------------------------------------------------------
-
-    def _registers(self) -> registers.RegisterFile:
-        return registers.RegisterFile(self._timeline.machine, self._general)
-
-    def _must_be_live(self) -> None:
-        if not self._timeline.is_live:
-            raise ConfigError("a recording cannot be changed: registers and memory are read-only")
-
-    def _write_registers(self, rest: bytes) -> bytes:
-        self._must_be_live()
-        self._registers().write_all(words.from_hex(rest))
-        return OK
-
-    def _read_register(self, rest: bytes) -> bytes:
-        return words.to_hex(self._registers().read(words.number(rest)))
-
-    def _write_register(self, rest: bytes) -> bytes:
-        self._must_be_live()
-        number, value = words.split(rest, b"=")
-        self._registers().write(words.number(number), words.from_hex(value))
-        return OK
-
-    def _read(self, rest: bytes) -> bytes:
-        """Return memory; raises IndexError where nothing can be read."""
-        address, size = map(words.number, words.split(rest, b","))
-        return self._memory.read(self._general, address, min(size, _MOST_BYTES))
-
-    def _read_memory(self, rest: bytes) -> bytes:
-        data = self._read(rest)
-        return words.to_hex(data) if data or rest.endswith(b",0") else BAD_ADDRESS
-
-    def _read_binary(self, rest: bytes) -> bytes:
-        data = self._read(rest)
-        return b"b" + escape(data) if data or rest.endswith(b",0") else BAD_ADDRESS
-
-    def _write_memory(self, rest: bytes) -> bytes:
-        where, digits = words.split(rest, b":")
-        return self._write(where, words.from_hex(digits))
-
-    def _write_binary(self, rest: bytes) -> bytes:
-        return self._write(*words.split(rest, b":"))
-
-    def _write(self, where: bytes, data: bytes) -> bytes:
-        address, size = map(words.number, words.split(where, b","))
-        if len(data) != size:
-            return MALFORMED
-        if size:
-            self._must_be_live()
-            self._memory.write(self._general, address, data)
-        return OK
 
     # -- breakpoints ---------------------------------------------------------------------------
 
@@ -242,10 +177,8 @@ class Stub:
     def _resume_one(self, rest: bytes, *, steps: bool) -> bytes:
         """Do `c` or `s`: all cores move, the chosen one may step."""
         if rest:
-            self._must_be_live()
-            address = words.number(rest).to_bytes(8, "little")
-            self._registers().write(registers.NUMBER["rip"], address)
-        chosen = self._general if self._continued is None else self._continued
+            self._contents.jump(words.number(rest))
+        chosen = self._contents.core_id if self._continued is None else self._continued
         actions = dict.fromkeys(range(len(self._timeline.machine.cores)), Action(steps=False))
         return self._resume(actions | {chosen: Action(steps=steps)})
 
@@ -275,7 +208,7 @@ class Stub:
         return actions
 
     def _reverse(self, rest: bytes) -> bytes:
-        chosen = self._general if self._continued is None else self._continued
+        chosen = self._contents.core_id if self._continued is None else self._continued
         match rest:
             case b"c":
                 return self._stop_reply(self.motion.back())
@@ -292,7 +225,7 @@ class Stub:
     # -- questions and settings ----------------------------------------------------------------
 
     def _query(self, rest: bytes) -> bytes:
-        return self._queries.handle(rest, self._general)
+        return self._queries.handle(rest, self._contents.core_id)
 
     def _set(self, rest: bytes) -> bytes:
         if rest == b"StartNoAckMode":

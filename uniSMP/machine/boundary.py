@@ -1,4 +1,4 @@
-"""What happens at instruction boundaries, whoever chose them: devices act, interrupts are delivered.
+"""What happens at instruction boundaries: devices act, interrupts are delivered, cores signal.
 
 Fixed priority of what is pending at a boundary, highest first (Intel SDM volume 3A, table "Priority
 Among Concurrent Events"):

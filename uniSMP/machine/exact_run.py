@@ -5,22 +5,23 @@ ends. Chips act, messages are routed and idle time passes as in any run: they fo
 cores do. Where the machine cannot do what a row says it has departed from the run that was logged.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from uniSMP.core.core import Core, Stop
+from uniSMP.core.core import Core
 from uniSMP.errors import DivergenceError
-from uniSMP.machine.outcome import Outcome
 from uniSMP.machine.parts import MachineParts
 from uniSMP.machine.run_loop import LONGEST_RUN_INSTRUCTIONS
-from uniSMP.machine.slice_log import NMI, NO_VECTOR, RowEnd, Rows
+from uniSMP.machine.slice_log import CONTINUED, NMI, NO_VECTOR, RowEnd, Rows
 
 if TYPE_CHECKING:
     from uniSMP.machine.tracer import Tracer
 
 _FOREVER = 1 << 62
-_STOP_NAMES = {RowEnd.BUDGET: "BUDGET", RowEnd.PAUSE: "PAUSE", RowEnd.HALT: "HALT"}
+
+
+def _begins_slice(rows: Rows, row: int) -> bool:
+    return row == 0 or int(rows.end[row - 1]) not in CONTINUED
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ class ExactRun:
         self.core = parts.cores[0]
         self.start = 0
         self.is_row_over = True
-        self.marks: Sequence[int] = ()
+        self.marks: list[int] = []
 
     @property
     def is_over(self) -> bool:
@@ -127,7 +128,7 @@ class ExactRun:
             most_instructions=LONGEST_RUN_INSTRUCTIONS,
             is_exact=True,
         )
-        marks = batch.results[:, 2].tolist()
+        marks = batch.marks
         if batch.open is not None:
             row = first + begun - 1
             self.core, self.start = batch.open.core, batch.open.start
@@ -139,6 +140,10 @@ class ExactRun:
             self.end_row(rows, row)
             marks += self.marks
         if begun:
+            last = first + begun - 1
+            self.core = self._cores[int(rows.core[last])]
+            if _begins_slice(rows, last):
+                self._slice_start = self.core.retired - int(rows.instructions[last])
             self._coherence.synchronize()
             self.is_row_over = True
             self.marks = marks
@@ -153,7 +158,7 @@ class ExactRun:
         vector = int(rows.vector[row])
         self.core = core
         self.is_row_over = False
-        if row == 0 or rows.end[row - 1] != RowEnd.INTERRUPT:
+        if _begins_slice(rows, row):
             self._slice_start = core.retired
             if self._boundary.events is not None:
                 self._boundary.events.add("slice_begin", core.core_id, value=int(rows.budget[row]))
@@ -240,17 +245,10 @@ class ExactRun:
         core, end = self.core, int(rows.end[row])
         if end in {RowEnd.BUDGET, RowEnd.INTERRUPT} and not self.is_over:
             self._boundary.advance_due_devices()
-        if self._boundary.events is not None and end != RowEnd.INTERRUPT:
-            name = _STOP_NAMES.get(RowEnd(end), self._ended_by())
-            self._boundary.events.slice_ended(core.core_id, core.retired - self._slice_start, name)
-        if end != RowEnd.INTERRUPT:
+        if self._boundary.events is not None and end not in CONTINUED:
+            retired = core.retired - self._slice_start
+            self._boundary.events.slice_ended(core.core_id, retired, RowEnd(end).name)
+        if end not in CONTINUED:
             self._coherence.synchronize()
         self.is_row_over = True
         self.marks = [self._loop.batch.mark_slice(core)]
-
-    def _ended_by(self) -> str:
-        if self.core.is_shut_down:
-            return Stop.SHUTDOWN.name
-        ending = self._boundary.ending
-        is_stuck = ending is not None and ending.outcome is Outcome.DEADLOCK
-        return Stop.STUCK.name if is_stuck else Stop.ATTENTION.name

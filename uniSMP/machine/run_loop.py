@@ -89,7 +89,7 @@ class RunLoop:
     ) -> Ending:
         """Run until something ends it; see `Machine.run`."""
         boundary = self.boundary
-        if boundary.ending is not None and self.is_over:
+        if boundary.ending is not None and self.is_final:
             return boundary.ending
         self.trace(tracer)
         self.begin(is_interrupted)
@@ -106,8 +106,8 @@ class RunLoop:
         return boundary.ending
 
     @property
-    def is_over(self) -> bool:
-        """Whether the guest has ended the machine for good."""
+    def is_final(self) -> bool:
+        """Whether the last run ended so that the machine does not go on."""
         ending = self.boundary.ending
         return ending is not None and ending.outcome in _FINAL
 
@@ -169,12 +169,11 @@ class RunLoop:
             busy_elsewhere=self.boundary.has_nmi,
             limit_steps=self._limit_steps,
             most_instructions=LONGEST_RUN_INSTRUCTIONS,
+            log=self.log,
         )
         if not begun:
             return False
         schedule.take(begun)
-        if self.log is not None:
-            self.log.extend(chosen, budgets, batch.results)
         if batch.open is not None:
             core = batch.open.core
             if self.log is not None:

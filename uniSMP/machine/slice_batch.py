@@ -11,6 +11,7 @@ from uniSMP.core import native_state as ns
 from uniSMP.core.core import Core
 from uniSMP.machine.board import NEVER, Board
 from uniSMP.machine.coherence import CodeCoherence
+from uniSMP.machine.slice_log import SliceLog
 from uniSMP.machine.virtual_clock import VirtualClock
 
 _FEWEST_SLICES = 4
@@ -69,7 +70,9 @@ class SliceBatch:
         self._rows: npt.NDArray[np.int64] = np.zeros((len(cores), nb.CORE_WORDS), dtype=np.int64)
         self._rows[:, nb.CORE_STATE] = [core.engine.state.ctypes.data for core in cores]
         self._runnable: npt.NDArray[np.int64] = np.zeros(len(cores), dtype=np.int64)
-        self._results: npt.NDArray[np.int64] = np.zeros((_MOST_SLICES, 3), dtype=np.int64)
+        self._scratch: npt.NDArray[np.int64] = np.zeros(
+            (_MOST_SLICES, nb.ROW_WORDS), dtype=np.int64
+        )
         self.open: OpenSlice | None = None
         self.done = 0
 
@@ -79,9 +82,10 @@ class SliceBatch:
         return self._length
 
     @property
-    def results(self) -> npt.NDArray[np.int64]:
-        """A row for each slice that is over: instructions, whether PAUSE ended it, mark."""
-        return self._results[: self.done]
+    def marks(self) -> list[int]:
+        """The mark of each slice of the last run, which no log took, that is over."""
+        marks: list[int] = self._scratch[: self.done, nb.ROW_MARK].tolist()
+        return marks
 
     def set_marks(self, mark: int | None) -> None:
         """Make marks from now on, the first one on top of `mark`; None: make none."""
@@ -95,8 +99,7 @@ class SliceBatch:
 
     def mark_slice(self, core: Core) -> int:
         """Make the mark of a slice of `core` that ended outside compiled code."""
-        mark: int = nb.fold_mark(core.engine.state, self._words[nb.MARK])
-        self._words[nb.MARK] = mark
+        mark: int = nb.mark_slice(core.engine.state, self._words)
         return mark
 
     def run(  # noqa: PLR0913 - the plan and its limits
@@ -109,6 +112,7 @@ class SliceBatch:
         limit_steps: int,
         most_instructions: int,
         is_exact: bool = False,
+        log: SliceLog | None = None,
     ) -> int:
         """Run slices as planned; return how many began, 0 where none could.
 
@@ -120,8 +124,9 @@ class SliceBatch:
             limit_steps: step at which the run ends.
             most_instructions: return after so many, about.
             is_exact: whether interrupts and PAUSE end no slice.
+            log: is given the slices that are over.
 
-        `open` is then the slice that must be finished, or None, and `results` those that are over.
+        `open` is then the slice that must be finished, or None.
         """
         words, clock = self._words, self._clock
         self._describe(runnable, busy_elsewhere, is_exact=is_exact)
@@ -138,9 +143,11 @@ class SliceBatch:
             chosen,
             budgets,
             self._coherence.head,
-            self._results,
+            *((self._scratch, 0) if log is None else log.room(len(chosen))),
         )
         done, is_open = int(words[nb.DONE]), bool(words[nb.IS_OPEN])
+        if log is not None:
+            log.filled(done)
         self.open, self.done = None, done
         if not (done or is_open):
             self._length = _FEWEST_SLICES

@@ -12,32 +12,42 @@ from enum import IntEnum
 import numpy as np
 import numpy.typing as npt
 
+from uniSMP.core import native_batch as nb
 from uniSMP.core.core import Core, Stop
 
 Column = npt.NDArray[np.int64]
-NO_VECTOR = -1
+NO_VECTOR = nb.NO_VECTOR
 NMI = 0x102
 """In a row's vector: the NMI, which is no interrupt with vector 2."""
 
 
 class RowEnd(IntEnum):
-    """What ended a row."""
+    """What ended a row; but for INTERRUPT the names are those of `Stop`."""
 
-    BUDGET = 0
-    PAUSE = 1
+    BUDGET = nb.ENDED_BY_BUDGET
+    PAUSE = nb.ENDED_BY_PAUSE
     HALT = 2
     INTERRUPT = 3
     """The schedule's slice goes on in the next row, which begins with a delivery."""
-    OTHER = 4
-    """The run ended in it."""
+    ATTENTION = 4
+    """An access ended the run, as those behind do."""
+    SHUTDOWN = 5
+    STUCK = 6
+    WINDOW = 7
+    INPUT = 8
+    """The host put something in; the schedule's slice goes on in the next row."""
 
 
-_ENDS = {Stop.BUDGET: RowEnd.BUDGET, Stop.PAUSE: RowEnd.PAUSE, Stop.HALT: RowEnd.HALT}
+CONTINUED = frozenset({RowEnd.INTERRUPT, RowEnd.INPUT})
+"""What ends a row, but not its slice."""
+
+
+_ENDS = {stop: RowEnd[stop.name] for stop in Stop}
 
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Rows of slices, as columns of equal length.
+    """Rows of slices, as columns of equal length, in the order of `core.native_batch.ROW_...`.
 
     Attributes:
         core: core ids.
@@ -71,26 +81,35 @@ class Rows:
         return Rows(**columns)
 
 
+_FIRST_CAPACITY = 1 << 14
+
+
 class SliceLog:
     """Collects rows while a machine runs.
 
     Args:
         mark: makes the mark of a slice of a core that has just ended.
-
-    Attributes:
-        count: rows since the log began.
     """
 
     def __init__(self, mark: Callable[[Core], int]) -> None:
         self._mark = mark
-        self._parts: list[Rows] = []
-        self._rows: list[tuple[int, int, int, int, int, int, int]] = []
+        shape = (_FIRST_CAPACITY, nb.ROW_WORDS)
+        self._table: npt.NDArray[np.int64] = np.zeros(shape, dtype=np.int64)
+        self._single: list[tuple[int, int, int, int, int, int, int]] = []
+        self._places: list[int] = []
+        self._first = self._used = 0
         self._retired = self._faults = self._budget = 0
         self._vector = NO_VECTOR
-        self.count = 0
+        self._core: Core | None = None
+
+    @property
+    def count(self) -> int:
+        """Rows since the log began."""
+        return self._first + self._used
 
     def begin(self, core: Core, budget: int, *, retired: int | None = None) -> None:
         """Begin a slice of the schedule; `retired` where some of it has run already."""
+        self._core = core
         self._budget = budget
         self._vector = NO_VECTOR
         self._retired = core.retired if retired is None else retired
@@ -102,56 +121,48 @@ class SliceLog:
         self._vector = vector
         self._retired, self._faults = core.retired, 0
 
+    def put_in(self) -> None:
+        """Note that the host is about to put something in, maybe inside a slice."""
+        core = self._core
+        if core is not None:
+            self._close(core, RowEnd.INPUT)
+            self._vector = NO_VECTOR
+            self._retired, self._faults = core.retired, core.faults_in_place
+
     def end(self, core: Core, stop: Stop) -> None:
         """End the slice."""
-        self._close(core, _ENDS.get(stop, RowEnd.OTHER))
+        self._core = None
+        self._close(core, _ENDS[stop])
 
     def _close(self, core: Core, end: RowEnd) -> None:
         instructions = core.retired - self._retired
-        faults = core.faults_in_place - (0 if instructions else self._faults)
-        if not (instructions or faults or self._vector != NO_VECTOR) and end == RowEnd.INTERRUPT:
-            return  # nothing yet: the delivery is the slice's beginning
-        self._rows.append(
-            (
-                core.core_id,
-                instructions,
-                self._budget,
-                self._vector,
-                faults,
-                end,
-                self._mark(core),
-            )
-        )
-        self.count += 1
+        faults = core.faults_in_place
+        if faults and not instructions:
+            faults -= self._faults
+        vector = self._vector
+        if end in CONTINUED and not (instructions or faults or vector != NO_VECTOR):
+            return  # nothing yet: what comes now is the slice's beginning
+        mark = self._mark(core)
+        self._single.append((core.core_id, instructions, self._budget, vector, faults, end, mark))
+        self._places.append(self._used)
+        self._used += 1
         self._budget = 0
 
-    def extend(self, core: Column, budget: Column, results: Column) -> None:
-        """Add slices that compiled code ran; `results` as `SliceBatch.results`."""
-        if not len(results):
-            return
-        self._flush()
-        count = len(results)
-        instructions, is_paused, mark = results.T.copy()
-        self._parts.append(
-            Rows(
-                core=core[:count].copy(),
-                instructions=instructions,
-                budget=budget[:count].copy(),
-                vector=np.full(count, NO_VECTOR, dtype=np.int64),
-                faults=np.zeros(count, dtype=np.int64),
-                end=is_paused * int(RowEnd.PAUSE),
-                mark=mark,
-            )
-        )
-        self.count += count
+    def room(self, count: int) -> tuple[npt.NDArray[np.int64], int]:
+        """Return where compiled code may write `count` rows, and the number of the first."""
+        while self._used + count > len(self._table):
+            self._table = np.concatenate([self._table, np.zeros_like(self._table)])
+        return self._table, self._used
 
-    def _flush(self) -> None:
-        if self._rows:
-            self._parts.append(Rows(*np.array(self._rows, dtype=np.int64).T.copy()))
-            self._rows = []
+    def filled(self, count: int) -> None:
+        """Say that so many rows were written there."""
+        self._used += count
 
     def take(self) -> Rows:
         """Return the rows since the last call."""
-        self._flush()
-        parts, self._parts = self._parts, []
-        return Rows.join(parts)
+        table, used = self.room(0)
+        if self._single:
+            table[self._places] = self._single
+        self._single, self._places = [], []
+        self._first, self._used = self._first + used, 0
+        return Rows(*table[:used].T.copy())

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from uniSMP.core.core_parts import CoreImage
-from uniSMP.core.page_tracking import Pages
+from uniSMP.core.page_tracking import used_pages
 from uniSMP.machine.outcome import Ending
 from uniSMP.machine.parts import MachineParts
 from uniSMP.machine.written_pages import PAGE_BYTES, RamTracking
@@ -67,6 +67,7 @@ class SnapshotStore:
         memory_bytes: int = DEFAULT_MEMORY_BYTES,
     ) -> None:
         self._parts = parts
+        self._written = used_pages(parts.ram.bytes)
         self._asker = tracking.ask()
         pages = parts.ram.size_bytes // PAGE_BYTES
         slots = max(memory_bytes, parts.ram.size_bytes) // PAGE_BYTES + 1
@@ -77,8 +78,6 @@ class SnapshotStore:
         self._users[0] = 1
         self._free: list[int] = list(range(slots - 1, 0, -1))
         self._slots: Slots = np.zeros(pages, dtype=np.int32)
-        words = parts.ram.bytes.view(np.uint64).reshape(-1, PAGE_BYTES // 8)
-        self._written: Pages = np.nonzero(words.any(axis=1))[0]
 
     @property
     def used_bytes(self) -> int:
@@ -94,7 +93,7 @@ class SnapshotStore:
             StoreIsFullError: drop others first.
         """
         self._note_written()
-        if len(self._free) < len(self._written):
+        if len(self._free) + self._given_back() < len(self._written):
             raise StoreIsFullError
         self._keep_written()
         parts, boundary = self._parts, self._parts.loop.boundary
@@ -116,6 +115,11 @@ class SnapshotStore:
 
     def _note_written(self) -> None:
         self._written = np.union1d(self._written, self._asker.take())
+
+    def _given_back(self) -> int:
+        """Return how many slots nobody uses any more once the written pages are kept anew."""
+        slots = self._slots[self._written]
+        return int(np.count_nonzero((slots != 0) & (self._users[slots] == 1)))
 
     def _keep_written(self) -> None:
         """Keep the pages that were written since the last snapshot was taken or restored."""

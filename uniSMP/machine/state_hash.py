@@ -9,7 +9,7 @@ import hashlib
 
 import numpy as np
 
-from uniSMP.core.page_tracking import Pages
+from uniSMP.core.page_tracking import Pages, used_pages
 from uniSMP.core.registers import architectural_state
 from uniSMP.machine.parts import MachineParts
 from uniSMP.machine.written_pages import PAGE_BYTES, RamTracking
@@ -28,11 +28,11 @@ class StateHash:
 
     def __init__(self, parts: MachineParts, tracking: RamTracking) -> None:
         self._parts = parts
+        used = used_pages(parts.ram.bytes)  # slower once somebody tracks them
         self._asker = tracking.ask()
         self._pages: dict[int, int] = {}
         self._sum = 0
-        words = parts.ram.bytes.view(np.uint64).reshape(-1, PAGE_BYTES // 8)
-        self._update(np.nonzero(words.any(axis=1))[0])
+        self._update(used)
 
     def _update(self, pages: Pages) -> None:
         view, known = self._parts.ram.view, self._pages

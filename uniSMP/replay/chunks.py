@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from uniSMP.errors import FormatError
 from uniSMP.machine.host_input import HostInput, MemoryInput, RegisterInput, SerialInput
-from uniSMP.machine.slice_log import NMI, NO_VECTOR, Column, RowEnd, Rows
+from uniSMP.machine.slice_log import CONTINUED, NMI, NO_VECTOR, Column, RowEnd, Rows
 from uniSMP.machine.state_hash import HASH_BYTES
 
 _HEADER = struct.Struct(f"<4s4IQQBB{HASH_BYTES}s")
@@ -50,7 +50,7 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True)
 class RunEnd:
-    """How one call of `Machine.run` ended; the fields are those of `RunResult`, but for
+    """How one call of `Machine.run` ended; most fields are those of `RunResult`.
 
     Attributes:
         idle_events: device events since a core could last run.
@@ -214,7 +214,7 @@ def _read_rows(
     end = source.take(count, "<u1").astype(np.int64)
     instructions = source.planes(count, widths[0])
     unused = source.planes(count, widths[1])
-    continues = np.concatenate([[False], end[:-1] == RowEnd.INTERRUPT]) if count else end
+    continues = np.concatenate([[False], np.isin(end[:-1], list(CONTINUED))]) if count else end
     vector = np.full(count, NO_VECTOR, dtype=np.int64)
     places = source.take(deliveries, "<u4")
     vectors = source.take(deliveries, "<u2")

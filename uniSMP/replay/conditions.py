@@ -8,6 +8,12 @@ from uniSMP.machine.machine import Machine
 
 _KINDS = frozenset({"r", "w", "rw"})
 _VECTORS = 256
+_END = 1 << 64
+
+
+def _check_address(start: int, size_bytes: int) -> None:
+    if not 0 <= start <= _END - size_bytes:
+        raise ConfigError(f"{size_bytes} bytes at {start:#x} lie outside 64 bits")
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +22,9 @@ class AtAddress:
 
     linear: int
     core_id: int | None = None
+
+    def __post_init__(self) -> None:
+        _check_address(self.linear, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +41,7 @@ class _Access:
             raise ConfigError(f"kinds of access {self.kinds!r}: choose r, w or rw")
         if self.size_bytes < 1:
             raise ConfigError(f"{self.size_bytes} bytes: choose 1 or more")
+        _check_address(self.start, self.size_bytes)
 
 
 @dataclass(frozen=True, slots=True)

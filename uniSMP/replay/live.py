@@ -4,7 +4,7 @@ What was run is kept as rows, as a recorder would write them. Where the host cha
 registers in the past, what came after is forgotten: the run goes on from there in another way.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from uniSMP.errors import ConfigError
 from uniSMP.machine.host_input import HostInput
 from uniSMP.machine.machine import Machine
 from uniSMP.machine.outcome import Ending
-from uniSMP.machine.slice_log import Rows, SliceLog
+from uniSMP.machine.slice_log import CONTINUED, RowEnd, Rows, SliceLog
 from uniSMP.replay.chunks import Item, RunEnd
 from uniSMP.replay.conditions import Hit
 from uniSMP.replay.history import History
@@ -36,6 +36,34 @@ class _OneCore:
         if self._slice.core_id not in runnable:
             raise ConfigError(f"core {self._slice.core_id} cannot run: it waits or is shut down")
         return self._slice
+
+
+class _Spins:
+    """What decides at the end of what is known, beside the schedule, who yields at PAUSE.
+
+    Going through what is known does not keep it.
+    """
+
+    def __init__(self, machine: Machine) -> None:
+        self._board = machine.devices
+        self._pauses = machine.parts.loop.pauses
+        self.save()
+
+    def save(self) -> None:
+        """Keep it as it is now."""
+        self._kept = self._pauses.copy(), self._board.has_news
+
+    def restore(self) -> None:
+        """Put it back."""
+        self._pauses[:], self._board.has_news = self._kept
+
+    def forget(self, rows: Rows) -> None:
+        """Let the end of what is known be that of `rows`."""
+        counts = np.zeros_like(self._pauses)
+        for core_id in range(len(counts)):
+            others = rows.end[rows.core == core_id][::-1] != RowEnd.PAUSE
+            counts[core_id] = np.argmax(others) if others.any() else len(others)
+        self._kept = counts, True
 
 
 class LiveTimeline(Timeline):
@@ -62,6 +90,7 @@ class LiveTimeline(Timeline):
         self._quantum = quantum
         self._only: int | None = None
         self._log = SliceLog(machine.parts.loop.batch.mark_slice)
+        self._spins = _Spins(machine)
         machine.on_input = self._put_in
         self.keep_snapshots()
 
@@ -97,13 +126,16 @@ class LiveTimeline(Timeline):
                 for name in Rows.__slots__
             )
         )
+        if len(rows) and int(rows.end[-1]) in CONTINUED:
+            rows.end[-1] = RowEnd.BUDGET
         if not whole:
             rows.instructions[-1] = self.position.instructions
             rows.faults[-1] = self.position.faults
-            rows.end[-1] = 0
+            rows.end[-1] = RowEnd.BUDGET
             self._exact.is_row_over = True
             rows.mark[-1] = self.machine.parts.loop.batch.mark_slice(self._exact.core)
         self.history = History(rows, known.items[: self._items])
+        self._spins.forget(rows)
         self._drop_behind(self.position)
 
     # -- making history ------------------------------------------------------------------------
@@ -125,11 +157,13 @@ class LiveTimeline(Timeline):
         self._begin_run()
         loop = self.machine.parts.loop
         loop.log = self._log
+        self._spins.restore()
         try:
             while loop.boundary.ending is None and self.step < step:
                 loop.step(self._policy())
         finally:
             loop.log = None
+            self._spins.save()
             self._learn(loop.boundary.ending)
         self._keep_if_due()
 
@@ -164,15 +198,25 @@ class LiveTimeline(Timeline):
             instructions=[core.retired for core in self.machine.parts.cores],
         )
 
-    def step_core(self, core_id: int) -> Hit | None:
-        """Go forwards until a core has retired one more instruction; None: it never does."""
-        step = self.history.next_of_core(core_id, self.position)
+    def step_core(
+        self, core_id: int, *, is_interrupted: Callable[[], bool] | None = None
+    ) -> Hit | None:
+        """Go forwards until a core has retired one more instruction; None: it never does.
+
+        Args:
+            core_id: the core.
+            is_interrupted: asked while others run; True ends it where the machine stands.
+        """
+        start = self.position
+        step = self.history.next_of_core(core_id, start)
         while step is None and not self._is_over():
+            if is_interrupted is not None and is_interrupted():
+                return None
             if self._only == core_id:
                 self._run_alone(core_id)
             else:
                 self.reach(self.history.steps + _STEP_AT_ONCE)
-            step = self.history.next_of_core(core_id, self.position)
+            step = self.history.next_of_core(core_id, start)
         return self._step_to(step, core_id)
 
     def _run_alone(self, core_id: int) -> None:

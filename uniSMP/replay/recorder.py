@@ -25,7 +25,7 @@ _STEPS_OF_A_CHUNK = 1 << 24
 
 
 class Recorder:
-    """Records a machine while it is entered with `with`.
+    r"""Records a machine while it is entered with `with`.
 
     The file is a valid recording from the start; whenever the process ends, it holds everything up
     to the last checkpoint. Leaving the `with` block completes it.
@@ -38,12 +38,13 @@ class Recorder:
         schedule: the same, for the subject "schedule".
 
     Raises:
-        ConfigError: the machine has no image, has run, or the file cannot be written.
+        ConfigError: the machine has no image, has run, is recorded already, or the file cannot
+            be written.
 
     >>> import tempfile
     >>> from uniSMP import Machine, Recorder, Replayer, assemble
     >>> machine = Machine(cores=1, boot="long")
-    >>> machine.load(assemble("_start: xor eax, eax\\n out 0xF4, al"))
+    >>> machine.load(assemble("_start: xor eax, eax\n out 0xF4, al"))
     >>> path = tempfile.mktemp(suffix=".rec")
     >>> with Recorder(machine, path):
     ...     result = machine.run()
@@ -61,6 +62,8 @@ class Recorder:
     ) -> None:
         if machine.image is None:
             raise ConfigError("no image: load one before the recording begins")
+        if machine.on_input is not None:
+            raise ConfigError("this machine is recorded, or followed by a time line, already")
         if machine.steps or machine.parts.loop.boundary.ending is not None:
             raise ConfigError("this machine has run already: a recording begins before")
         self._machine = machine
@@ -93,6 +96,7 @@ class Recorder:
             self._checkpoint()
 
     def _put_in(self, given: HostInput) -> None:
+        self._log.put_in()
         self._items.append((self._log.count, given))
 
     def _run_ended(self, result: RunResult) -> None:

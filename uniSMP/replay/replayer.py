@@ -10,12 +10,16 @@ from uniSMP.errors import ConfigError, DivergenceError
 from uniSMP.machine.machine import Machine
 from uniSMP.machine.outcome import Ending, Outcome, RunResult
 from uniSMP.machine.state_hash import StateHash
+from uniSMP.replay.chunks import RunEnd
 from uniSMP.replay.history import START, History
 from uniSMP.replay.recording import Recording
 from uniSMP.replay.timeline import Timeline
 
 if TYPE_CHECKING:
     from uniSMP.machine.tracer import TraceFilter, TraceSink
+
+_ROWS_AT_ONCE = 4096
+"""Rows between two questions whether to go on."""
 
 
 class Replayer(Timeline):
@@ -29,6 +33,7 @@ class Replayer(Timeline):
 
     Attributes:
         recording: what is replayed.
+        differs_in_memory: whether a checkpoint differed, while the marks before it agreed.
     """
 
     def __init__(self, recording: Recording | str | Path) -> None:
@@ -40,8 +45,13 @@ class Replayer(Timeline):
         super().__init__(machine, History(recording.rows, recording.items))
         machine.on_input = _refuse
         self._hash: StateHash | None = None
-        self._checkpoints = [point.row for point in recording.checkpoints]
-        self._next = 0
+        self.differs_in_memory = False
+        self._most_items = len(recording.items)
+        self._last_end = max(
+            (at for at, (_row, item) in enumerate(recording.items) if isinstance(item, RunEnd)),
+            default=-1,
+        )
+        self._result: RunResult | None = None
 
     def run(
         self,
@@ -60,8 +70,9 @@ class Replayer(Timeline):
             is_interrupted: asked now and then; True ends the replay where it is.
 
         Returns:
-            The result of the recorded run, computed anew. Where the recording was not completed,
-            or `is_interrupted` said so, the outcome is HOST_TIMEOUT at the step reached.
+            The result of the last recorded run, computed anew. Where the recording was not
+            completed, holds no run, or `is_interrupted` said so, the outcome is HOST_TIMEOUT at the
+            step reached.
 
         Raises:
             ConfigError: the machine was moved before.
@@ -80,14 +91,16 @@ class Replayer(Timeline):
             boundary.on_console = None
             self.trace(None)
             self._hash.close()
-        return self._check_end() if is_whole else self._unfinished()
+            self._most_items = len(self.recording.items)
+        return self._result if is_whole and self._result is not None else self._unfinished()
 
     def _replay(self, is_interrupted: Callable[[], bool] | None) -> bool:
         """Go to the end from checkpoint to checkpoint; return whether the run ended there."""
         recording = self.recording
         for point, items in zip(recording.checkpoints, recording.items_before, strict=True):
+            self._most_items = items
             while self.position.slice < point.row - 1:
-                last = min(point.row - 1, self.position.slice + self.rows_at_once)
+                last = min(point.row - 1, self.position.slice + _ROWS_AT_ONCE)
                 self.advance(self.history.end_of(last))
                 if is_interrupted is not None and is_interrupted():
                     return False
@@ -95,10 +108,14 @@ class Replayer(Timeline):
             self._compare(point.row, point.state_hash)
         return recording.is_complete
 
-    @property
-    def rows_at_once(self) -> int:
-        """Rows between two questions whether to go on."""
-        return 1024
+    def apply_items(self, end: int) -> None:
+        """Do what the first `end` items say; in a replay, none behind the next checkpoint."""
+        super().apply_items(min(end, self._most_items))
+
+    def _end_run(self, end: RunEnd) -> None:
+        super()._end_run(end)
+        if self._hash is not None and self._items - 1 == self._last_end:
+            self._result = self._check_end(end)
 
     def _compare(self, row: int, expected: bytes) -> None:
         """Compare the state with that of a checkpoint.
@@ -108,11 +125,15 @@ class Replayer(Timeline):
         """
         assert self._hash is not None
         if self._hash.take() != expected:
+            self.differs_in_memory = True
             raise DivergenceError(f"the machine's state is not that of the checkpoint at row {row}")
 
-    def _check_end(self) -> RunResult:
-        end = self.ending
-        assert end is not None, "a complete recording ends with the end of a run"
+    def _check_end(self, end: RunEnd) -> RunResult:
+        """Return the result of a run that ends here.
+
+        Raises:
+            DivergenceError: it is not the recorded one.
+        """
         result = self.machine.result(Ending(Outcome(end.outcome), end.reason, end.exit_value))
         now = replace(
             end,
@@ -129,7 +150,9 @@ class Replayer(Timeline):
         return result
 
     def _unfinished(self) -> RunResult:
-        reason = "the recording was not completed: this is its last checkpoint"
+        reason = "no run was recorded"
+        if not self.recording.is_complete:
+            reason = "the recording was not completed: this is its last checkpoint"
         if self.position < self.history.end:
             reason = "the host stopped the replay"
         return self.machine.result(Ending(Outcome.HOST_TIMEOUT, reason))

@@ -5,13 +5,16 @@ then moved to the moment that the trace names. So nothing stops for accesses and
 window runs, and searching backwards is the same as searching forwards.
 """
 
+import heapq
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from uniSMP.machine.slice_log import NMI
+from uniSMP.machine.slice_log import NMI, NO_VECTOR
 from uniSMP.replay.conditions import (
     Accessed,
     AccessedPhysical,
@@ -45,6 +48,7 @@ class _Found:
     condition: Condition
     core_id: int
     rip: int
+    is_delivery: bool = False
 
 
 class _Sink:
@@ -69,10 +73,12 @@ class _Sink:
     def _keep(self, condition: Any, columns: Mapping[str, Any], mask: Any, order: int) -> None:  # noqa: ANN401
         if condition.core_id is not None:
             mask = mask & (np.asarray(columns["core"]) == condition.core_id)
+        origin = columns.get("origin")
         for row in np.nonzero(mask)[0].tolist():
             step, core = int(columns["step"][row]), int(columns["core"][row])
             rip = int(columns["rip"][row]) & _MASK64
-            self.found.append(_Found(step, order, condition, core, rip))
+            is_delivery = origin is not None and origin[row].as_py() == "delivery"
+            self.found.append(_Found(step, order, condition, core, rip, is_delivery))
 
     def _look_at_events(self, condition: AtAddress | Delivered, columns: Mapping[str, Any]) -> None:
         for step, core, kind, rip, vector in zip(
@@ -136,6 +142,7 @@ def forward(
         end = end if limit is None else min(end, limit)
         for position, found in _search(line, begin, end, until, is_forward=True):
             if position > start:
+                line.goto_position(position)
                 return found
         line.goto_position(end)
         if is_interrupted is not None and is_interrupted():
@@ -162,6 +169,7 @@ def backward(
         begin = line.history.first_at(step)
         for position, found in _search(line, begin, end, until, is_forward=False):
             if position < start:
+                line.goto_position(position)
                 return found
         end = begin
         if is_interrupted is not None and is_interrupted():
@@ -182,13 +190,26 @@ def _search(
     *,
     is_forward: bool,
 ) -> Iterator[tuple[Position, Hit]]:
-    """Yield the hits between two moments in the order of the search; the machine stands at each."""
+    """Yield the hits between two moments in the order of the search, with where to stand."""
     predicates = [condition for condition in until if isinstance(condition, Predicate)]
-    if predicates:
-        yield from _search_slowly(line, begin, end, predicates, is_forward=is_forward)
     traced = [condition for condition in until if not isinstance(condition, Predicate)]
-    if not traced or begin >= end:
-        return
+    parts = []
+    if predicates:
+        parts.append(_search_slowly(line, begin, end, predicates, is_forward=is_forward))
+    if traced and begin < end:
+        parts.append(_search_traced(line, begin, end, traced, is_forward=is_forward))
+    yield from heapq.merge(*parts, key=itemgetter(0), reverse=not is_forward)
+
+
+def _search_traced(
+    line: "Timeline",
+    begin: Position,
+    end: Position,
+    traced: Sequence[Condition],
+    *,
+    is_forward: bool,
+) -> Iterator[tuple[Position, Hit]]:
+    """Run once with a trace, then find where to stand for what it tells."""
     sink = _Sink(traced)
     line.goto_position(begin)
     line.trace(line.machine.make_tracer(sink))
@@ -197,9 +218,13 @@ def _search(
     finally:
         line.trace(None)
     found = sorted(sink.found, key=lambda each: (each.step, each.order))
-    for each in found if is_forward else reversed(found):
-        if _stand_at(line, each, is_forward=is_forward):
-            yield line.position, Hit(each.condition, each.core_id, each.step, each.rip)
+    for _step, group in groupby(found if is_forward else reversed(found), lambda each: each.step):
+        hits = [
+            (line.position, Hit(each.condition, each.core_id, each.step, each.rip))
+            for each in dict.fromkeys(group)
+            if _stand_at(line, each, is_forward=is_forward)
+        ]
+        yield from sorted(hits, key=itemgetter(0), reverse=not is_forward)
 
 
 def _search_slowly(
@@ -210,20 +235,22 @@ def _search_slowly(
     *,
     is_forward: bool,
 ) -> Iterator[tuple[Position, Hit]]:
-    """Ask predicates after each instruction."""
-    line.goto_position(begin)
+    """Ask predicates before each instruction."""
+    position = begin
     hits = []
-    while line.position < end:
-        for condition in predicates:
-            if condition.function(line.machine):
-                core = line.next_core()
-                hits.append((line.position, line.here(core, condition)))
-        line.goto_position(min(end, line.history.first_at(line.step + 1)))
-        if is_forward and hits:
-            break
-    for position, hit in hits if is_forward else reversed(hits):
+    while position < end:
         line.goto_position(position)
-        yield position, hit
+        here = [
+            (position, line.here(line.next_core(), condition))
+            for condition in predicates
+            if condition.function(line.machine)
+        ]
+        position = min(end, line.history.first_at(line.step + 1))
+        if is_forward:
+            yield from here
+        else:
+            hits += here
+    yield from reversed(hits)
 
 
 def _stand_at(line: "Timeline", found: _Found, *, is_forward: bool) -> bool:
@@ -233,6 +260,8 @@ def _stand_at(line: "Timeline", found: _Found, *, is_forward: bool) -> bool:
         return _stand_before(line, found)
     if isinstance(condition, Delivered):
         return _stand_behind_delivery(line, found, condition.vector)
+    if found.is_delivery:
+        return _stand_at_delivery(line, found, is_forward=is_forward)
     if is_forward:
         line.goto(min(found.step + 1, line.history.steps))
         return True
@@ -272,6 +301,24 @@ def _rows_at(line: "Timeline", step: int, core_id: int) -> Iterator[int]:
 
 def _in_row(line: "Timeline", row: int, step: int) -> Position:
     return Position(row, step - line.history.begins(row), 0)
+
+
+def _stand_at_delivery(line: "Timeline", found: _Found, *, is_forward: bool) -> bool:
+    """Stand behind, or before, the delivery that made an access while the core stood at `rip`."""
+    history, step = line.history, found.step
+    context = line.machine.parts.cores[found.core_id].engine.context
+    for row in _rows_at(line, step, found.core_id):
+        if history.rows.vector[row] != NO_VECTOR and history.begins(row) == step:
+            line.goto_position(history.end_of(row - 1))
+            if context.linear_rip == found.rip:
+                line.goto_position(Position(row, 0, 0) if is_forward else line.position)
+                return True
+    if _stand_before(line, found):  # a fault
+        return not is_forward or _raise_next(line, line.position.slice)
+    line.goto(max(0, step - 1))  # INT n, which has retired
+    is_there = context.linear_rip == found.rip
+    line.goto(step if is_forward else line.step)
+    return is_there
 
 
 def _stand_behind_delivery(line: "Timeline", found: _Found, vector: int) -> bool:

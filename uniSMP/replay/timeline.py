@@ -111,8 +111,12 @@ class Timeline:
 
     def advance(self, target: Position) -> None:
         """Go forwards to a moment."""
-        if target <= self.position:
-            return
+        if target > self.position:
+            self._move(target)
+        if self.position == self.history.end:
+            self._apply_items(len(self.history))
+
+    def _move(self, target: Position) -> None:
         history = self.history
         last = target.slice if target == history.end_of(target.slice) else target.slice - 1
         while self.position.slice < last:
@@ -123,8 +127,6 @@ class Timeline:
             self._finish_row()
             self._begin(target.slice)
         self._move_inside(target)
-        if self.position == history.end:
-            self._apply_items(len(history))
 
     def _is_whole(self) -> bool:
         return self.position == self.history.end_of(self.position.slice)
@@ -217,12 +219,11 @@ class Timeline:
             self.machine.on_input = told
 
     def _begin_run(self) -> None:
-        """Begin a run where none is under way."""
-        if self._is_between_runs:
+        """Begin a run where none is under way, unless the guest has ended for good."""
+        if self._is_between_runs and not self.machine.parts.loop.is_final:
             self._is_between_runs = False
             self.ending = None
-            if not self.machine.parts.loop.is_over:
-                self.machine.parts.loop.begin(None)
+            self.machine.parts.loop.begin(None)
 
     def _end_run(self, end: RunEnd) -> None:
         """End a run as it ended.
@@ -351,7 +352,12 @@ class Timeline:
         """Do the same for one condition, or several."""
         return self.backward(tuple(until) if isinstance(until, Sequence) else (until,))
 
-    def step_core(self, core_id: int) -> Hit | None:
+    def step_core(
+        self,
+        core_id: int,
+        *,
+        is_interrupted: Callable[[], bool] | None = None,  # noqa: ARG002 - for a live one
+    ) -> Hit | None:
         """Go forwards until a core has retired one more instruction; None: it never does."""
         return self._step_to(self.history.next_of_core(core_id, self.position), core_id)
 

@@ -129,9 +129,14 @@ class FakeTimeline:
         self.goto(last[0] if last else 0)
         return last[1] if last else None
 
-    def step_core(self, core_id: int) -> Hit | None:
+    def step_core(
+        self, core_id: int, *, is_interrupted: Callable[[], bool] | None = None
+    ) -> Hit | None:
         done = self.machine.core(core_id).instructions
-        hit = self.forward([Predicate(lambda m: m.core(core_id).instructions > done)])
+        hit = self.forward(
+            [Predicate(lambda m: m.core(core_id).instructions > done)],
+            is_interrupted=is_interrupted,
+        )
         return None if hit is None else Hit(None, core_id, self.step, hit.rip)
 
     def step_back(self, core_id: int | None = None) -> Hit | None:

@@ -27,7 +27,7 @@ class ScriptedLink:
         self.sent += data
 
     def has_input(self) -> bool:
-        return True
+        return not self._pieces or not self._pieces[0].startswith(b"$")
 
     @property
     def answers(self) -> list[str]:
@@ -42,7 +42,7 @@ def serve(debugger: Debugger, *pieces: bytes) -> tuple[ScriptedLink, bool]:
 
 def test_packets_are_acknowledged_until_gdb_wants_it_no_more(debugger: Debugger) -> None:
     packets = (b"qAttached", b"QStartNoAckMode", b"qAttached")
-    link, _ = serve(debugger, b"".join(map(frame, packets)))
+    link, _ = serve(debugger, *map(frame, packets))
     found = Decoder().feed(link.sent)
     assert [type(item) for item in found] == [Signal, Packet, Signal, Packet, Packet]
 
@@ -55,6 +55,13 @@ def test_damaged_packet_is_asked_for_again(debugger: Debugger) -> None:
 def test_answer_is_sent_again_when_gdb_did_not_get_it(debugger: Debugger) -> None:
     link, _ = serve(debugger, frame(b"qAttached") + b"-")
     assert link.sent == b"+$1#31$1#31"
+
+
+def test_packet_that_was_repeated_for_lack_of_an_answer_is_answered_once(
+    debugger: Debugger,
+) -> None:
+    link, _ = serve(debugger, frame(b"qAttached"), b"+" + frame(b"qAttached"), frame(b"qC"))
+    assert link.answers == ["1", "QC1"]
 
 
 def test_ctrl_c_stops_the_target(debugger: Debugger) -> None:

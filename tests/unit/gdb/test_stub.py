@@ -85,7 +85,6 @@ def test_memory_is_read_and_written(debugger: Debugger) -> None:
     assert debugger(f"M{debugger.at('count')},2:0201") == "OK"
     assert debugger(f"X{debugger.at('count')},1:".encode() + b"\x07") == "OK"
     assert debugger(f"m{debugger.at('count')},2") == "0701"
-    assert debugger(f"x{debugger.at('count')},1") == "b\x07"
 
 
 def test_memory_is_read_up_to_where_it_ends(debugger: Debugger) -> None:

@@ -1,0 +1,136 @@
+"""`unismp replay`: run a recording again, or look at a moment of it."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from uniSMP.cli import report
+from uniSMP.cli.divergence_report import print_divergence
+from uniSMP.cli.host_limits import HostLimits
+from uniSMP.cli.moment import print_last_write, print_moment
+from uniSMP.cli.progress import RunDisplay
+from uniSMP.cli.target import Target
+from uniSMP.cli.trace_options import (
+    TraceOptions,
+    end_writer,
+    keep_trace,
+    make_filter,
+    make_writer,
+    trace_options,
+)
+from uniSMP.errors import ConfigError, DivergenceError
+from uniSMP.machine.outcome import Outcome, RunResult
+from uniSMP.replay.recording import Recording
+from uniSMP.replay.replayer import Replayer
+
+_DIVERGED = 1
+_INTERRUPTED = 130
+
+
+@click.command("replay")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--at", type=int, metavar="STEP", help="Print the state at STEP.")
+@click.option(
+    "--last-write",
+    "last_write",
+    metavar="ADDRESS[:BYTES]",
+    help="Print who wrote there last (before --at, or the end); a number or a label, 8 bytes.",
+)
+@click.option("--core", type=int, help="With --at: print this core only.")
+@trace_options
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+def command(  # noqa: PLR0913 - one parameter per option
+    *,
+    file: Path,
+    at: int | None,
+    last_write: str | None,
+    core: int | None,
+    trace: str | None,
+    trace_level: str,
+    trace_cores: str,
+    trace_address: tuple[str, ...],
+    trace_symbol: tuple[str, ...],
+    trace_steps: str,
+    force: bool,
+    as_json: bool,
+) -> int:
+    """Run the recording FILE again, exactly; everything that was recorded is compared.
+
+    Exit status: 0 when the run is the same again, whatever its outcome; 1 where it departs; 2 for
+    an error of use or a damaged file.
+    """
+    recording = Recording.open(file)
+    guest = Target(str(recording.manifest["facts"].get("target", file.name)), recording.image)
+    if at is not None or last_write is not None:
+        if trace is not None or as_json:
+            raise ConfigError("--at and --last-write go with neither --trace nor --json")
+        return _look(recording, guest, at, core, last_write)
+    if core is not None:
+        raise ConfigError("--core goes with --at")
+    if trace == "":
+        raise ConfigError("--trace: the name of the folder is empty")
+    options = TraceOptions(
+        trace, trace_level, trace_cores, trace_address, trace_symbol, trace_steps, force
+    )
+    with Replayer(recording) as replayer:
+        try:
+            result = _replay(replayer, guest, options, as_json=as_json)
+        except DivergenceError as error:
+            print_divergence(replayer, error, guest)
+            return _DIVERGED
+        if as_json:
+            click.echo(report.to_json(result))
+        else:
+            report.print_summary(result, guest.labels, sys.stdout)
+            _say(recording, result)
+    is_whole = not recording.is_complete or result.steps == recording.steps
+    return 0 if is_whole else _INTERRUPTED
+
+
+def _replay(
+    replayer: Replayer, guest: Target, options: TraceOptions, *, as_json: bool
+) -> RunResult:
+    recording = replayer.recording
+    chosen = make_filter(options, guest, recording.config.cores) if options.directory else None
+    settings = {**recording.manifest["machine"], **recording.manifest["facts"]}
+    writer = make_writer(options, guest, settings) if options.directory else None
+    display = RunDisplay(replayer.machine, max(1, recording.steps), sys.stdout, is_quiet=as_json)
+    limits = HostLimits(None)
+    with keep_trace(writer), display, limits:
+        result = replayer.run(
+            trace=writer,
+            trace_filter=chosen,
+            on_console=display.print_guest,
+            is_interrupted=lambda: display.tick() or limits.is_over(),
+        )
+    if writer is not None:
+        end_writer(writer, result)
+    return result
+
+
+def _say(recording: Recording, result: RunResult) -> None:
+    if not recording.is_complete:
+        click.echo(
+            f"replayed up to the last checkpoint, step {recording.steps:,}: it agrees "
+            "(the recording was not completed)"
+        )
+    elif result.outcome is Outcome.HOST_TIMEOUT and result.steps < recording.steps:
+        click.echo(f"stopped at step {result.steps:,} of {recording.steps:,}")
+    else:
+        click.echo(f"the same run as recorded: {len(recording.rows):,} slices agree")
+
+
+def _look(
+    recording: Recording, guest: Target, at: int | None, core: int | None, last_write: str | None
+) -> int:
+    with Replayer(recording) as replayer:
+        try:
+            if last_write is not None:
+                print_last_write(replayer, guest, last_write, at)
+            elif at is not None:
+                print_moment(replayer, guest, at, core)
+        except DivergenceError as error:
+            print_divergence(replayer, error, guest)
+            return _DIVERGED
+    return 0
