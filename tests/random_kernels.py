@@ -188,21 +188,26 @@ class _Kernel:
 
     def _body(self, number: int) -> str:
         rng = self.rng
-        pieces = "".join(rng.choice(_PIECES)(self) for _ in range(rng.randint(4, 14)))
+        chosen = [rng.choice(_PIECES) for _ in range(rng.randint(4, 14))]
+        if number == 0 and rng.random() < 0.7:  # where all wait for ever a run takes long to end
+            chosen = [_Kernel.pause if each is _Kernel.halt else each for each in chosen]
+        pieces = "".join(piece(self) for piece in chosen)
         begin = "sti\n" if rng.random() < 0.8 else ""
         rounds = rng.choice([3, 10, 30, 100])
         end = self.label()
         return (
             f"body{number}:\n{begin}mov ebp, {rounds}\n"
             f"again{number}:\nlea r15, [rip + again{number}]\n{pieces}"
-            f"dec ebp\njnz again{number}\n{end}:\nlea r15, [rip + {end}]\n{self._ending(end)}"
+            f"dec ebp\njnz again{number}\n{end}:\nlea r15, [rip + {end}]\n{self._ending(number, end)}"
         )
 
-    def _ending(self, again: str) -> str:
+    def _ending(self, body: int, again: str) -> str:
         rng = self.rng
         forever = rng.choice(
             [f"sti\nhlt\njmp {again}\n", f"pause\njmp {again}\n", f"cli\nhlt\njmp {again}\n"]
         )
+        if body == 0 and rng.random() < 0.9:
+            forever = f"inc dword ptr [0x208F80]\npause\njmp {again}\n"
         if rng.random() < 0.4:
             skip = self.label()
             done = f"mov eax, {rng.choice([0, 0, 3])}\nout 0xF4, al\n"

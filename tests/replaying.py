@@ -197,7 +197,7 @@ def _compare_traces(case: Case, path: Path, plain: RunResult, level: Level) -> s
     if len(traces) > 1:
         return None  # a trace of several calls begins anew with each
     for name in set(TABLES) - {"blocks", "executions"}:
-        if not traces[0].table(name).equals(replayed.table(name)):
+        if traces[0].table(name) != replayed.table(name):
             return f"table {name} of the trace at level {level} differs"
     if _executed(traces[0]) != _executed(replayed):
         return f"other instructions were executed in the trace at level {level}"
