@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 from uniSMP.errors import FormatError
 from uniSMP.machine.host_input import HostInput, MemoryInput, RegisterInput, SerialInput
+from uniSMP.machine.outcome import Outcome
 from uniSMP.machine.slice_log import CONTINUED, NMI, NO_VECTOR, Column, RowEnd, Rows
 from uniSMP.machine.state_hash import HASH_BYTES
 
@@ -250,18 +251,36 @@ def _check(rows: Rows, cores: int) -> None:
 
 def _read_items(data: bytes, first_row: int, count: int) -> Sequence[tuple[int, Item]]:
     try:
-        items = [(int(row), _item(kind, values)) for row, kind, *values in json.loads(data)]
-    except (ValueError, TypeError) as error:
+        items = [(_whole(row), _item(kind, values)) for row, kind, *values in json.loads(data)]
+    except (ValueError, TypeError, RecursionError) as error:
         raise FormatError(f"damaged: what the host put in cannot be read ({error})") from error
     if any(not first_row <= row <= first_row + count for row, _item in items):
         raise FormatError("damaged: something was put in outside its chunk")
     return items
 
 
+def _whole(value: object) -> int:
+    if not isinstance(value, int):
+        raise TypeError(f"{value!r} is no whole number")
+    return value
+
+
+def _run_end(end: RunEnd) -> RunEnd:
+    """Return the end of a run, once its fields are what they must be."""
+    Outcome(end.outcome)
+    for number in (end.steps, end.ticks, end.idle_events, end.console_bytes, *end.instructions):
+        _whole(number)
+    if end.exit_value is not None:
+        _whole(end.exit_value)
+    if not all(isinstance(text, str) for text in (end.reason, end.digest, end.console_sha256)):
+        raise TypeError("a text is none")
+    return end
+
+
 def _item(kind: str, values: Sequence[Any]) -> Item:
     match kind, list(values):
         case "end", [dict(fields)]:
-            return RunEnd(**fields)
+            return _run_end(RunEnd(**fields))
         case "memory", [int(physical), str(data)]:
             return MemoryInput(physical, base64.b64decode(data, validate=True))
         case "register", [int(core_id), str(name), int(value)]:

@@ -5,7 +5,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from importlib.metadata import version
-from typing import Any
+from typing import Any, TypeVar
 
 from uniSMP.assembler.image import Image, Line
 from uniSMP.errors import ConfigError, FormatError
@@ -20,7 +20,20 @@ BEHAVIOUR = 1
 MANIFEST = "manifest.json"
 _IMAGE = "image.bin"
 _SOURCE = "source.json"
-_SETTINGS = ("cores", "memory_bytes", "boot", "ticks_per_instruction", "command_line")
+_SETTINGS = {
+    "cores": int,
+    "memory_bytes": int,
+    "boot": str,
+    "ticks_per_instruction": int,
+    "command_line": str,
+}
+Value = TypeVar("Value")
+
+
+def _typed(kind: type[Value], value: object) -> Value:
+    if type(value) is not kind:
+        raise TypeError(f"{value!r} is no {kind.__name__}")
+    return value
 
 
 def members_of(machine: Machine, facts: Mapping[str, Any]) -> dict[str, bytes]:
@@ -77,7 +90,7 @@ def read_manifest(members: dict[str, bytes]) -> dict[str, Any]:
     """
     try:
         manifest = json.loads(members.pop(MANIFEST))
-    except (KeyError, ValueError) as error:
+    except (KeyError, ValueError, RecursionError) as error:
         raise FormatError("no recording: it has no readable manifest.json") from error
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise FormatError("no recording: manifest.json does not say that it is one")
@@ -109,13 +122,16 @@ def read_image(manifest: Mapping[str, Any], members: dict[str, bytes]) -> Image 
         source = json.loads(members.pop(_SOURCE))
         return Image(
             data=data,
-            origin=source["origin"],
-            symbols=source["symbols"],
+            origin=_typed(int, source["origin"]),
+            symbols={
+                str(name): _typed(int, value)
+                for name, value in _typed(dict, source["symbols"]).items()
+            },
             lines=tuple(Line(*line) for line in source["lines"]),
-            entry=source["entry"],
+            entry=_typed(int, source["entry"]),
             labels=tuple(source["labels"]),
         )
-    except (KeyError, ValueError, TypeError) as error:
+    except (KeyError, ValueError, TypeError, RecursionError) as error:
         raise FormatError(f"damaged: {_SOURCE} cannot be read ({error!r})") from error
 
 
@@ -134,6 +150,8 @@ def read_config(manifest: Mapping[str, Any], members: dict[str, bytes]) -> Machi
         )
         if set(settings) != set(_SETTINGS):
             raise FormatError(f"damaged: the settings of the machine are {', '.join(settings)}")
+        for name, kind in _SETTINGS.items():
+            _typed(kind, settings[name])
         return MachineConfig(**settings, modules=modules, serial_input=serial)
     except (KeyError, ValueError, TypeError, ConfigError) as error:
         raise FormatError(f"damaged: the machine's configuration is not valid ({error})") from error

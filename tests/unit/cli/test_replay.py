@@ -183,7 +183,7 @@ def test_machine_that_is_not_deterministic_is_found_at_its_instruction(
     unismp: Unismp, source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = str(tmp_path / "x.rec")
-    text = "_start: nop\n in al, 0x61\nbad: in al, 0x70\n mov [0x3000], al\n nop\n xor eax, eax\n out 0xF4, al\n"
+    text = "_start: nop\n nop\nbad: in al, 0x70\n mov [0x3000], al\n xor eax, eax\n out 0xF4, al\n"
     answers = iter(range(256))
     read = Board.read_port
 
