@@ -31,6 +31,7 @@ class Replayer(Timeline):
 
     Attributes:
         recording: what is replayed.
+        was_interrupted: whether the host stopped `run` before its end.
         differs_in_memory: whether a checkpoint differed, while the marks before it agreed.
     """
 
@@ -44,6 +45,8 @@ class Replayer(Timeline):
         machine.on_input = _refuse
         self._hash: StateHash | None = None
         self.differs_in_memory = False
+        self.was_interrupted = False
+        self._compared_ends: set[int] = set()
         self._most_items = len(recording.items)
         self._last_end = max(
             (at for at, (_row, item) in enumerate(recording.items) if isinstance(item, RunEnd)),
@@ -87,7 +90,7 @@ class Replayer(Timeline):
             self._exact.is_interrupted = is_interrupted
             is_whole = self._replay()
         except Interrupted:
-            is_whole = False
+            is_whole, self.was_interrupted = False, True
         finally:
             boundary.on_console = self._exact.is_interrupted = None
             self.trace(None)
@@ -111,6 +114,10 @@ class Replayer(Timeline):
 
     def _end_run(self, end: RunEnd) -> None:
         super()._end_run(end)
+        if self._hash is None and self._items not in self._compared_ends:
+            self._compared_ends.add(self._items)
+            if self.machine.digest() != end.digest:
+                raise DivergenceError("the digest at the end is not the recorded one")
         if self._hash is not None and self._items - 1 == self._last_end:
             self._result = self._check_end(end)
 
@@ -150,7 +157,7 @@ class Replayer(Timeline):
         reason = "no run was recorded"
         if not self.recording.is_complete:
             reason = "the recording was not completed: this is its last checkpoint"
-        if self.position < self.history.end:
+        if self.was_interrupted:
             reason = "the host stopped the replay"
         return self.machine.result(Ending(Outcome.HOST_TIMEOUT, reason))
 

@@ -384,3 +384,53 @@ def test_same_run_is_recorded_byte_for_byte(path: Path) -> None:
     record(second, BUSY, 3, SeededRandom(1, 50), [4000])
     assert path.read_bytes() == second.read_bytes()
     assert json.loads(json.dumps(Recording.open(path).manifest)) == Recording.open(second).manifest
+
+
+def test_run_that_an_exception_ends_inside_a_slice_is_recorded_no_further(path: Path) -> None:
+    def fail(_data: bytes) -> None:
+        raise KeyError
+
+    source = "_start: mov al, 'a'\nout 0xE9, al\nnop\nfinish"
+    with machine_with(source) as machine, Recorder(machine, path) as recorder:
+        with pytest.raises(KeyError):
+            machine.run(on_console=fail)
+        machine.run()
+        recorder.finish()
+    recording = Recording.open(path)
+    assert (recording.is_complete, recording.steps) == (False, 0)
+    with Replayer(path) as replayer:
+        assert replayer.run().steps == 0
+
+
+def test_input_while_all_cores_idle_is_replayed_when_it_came(path: Path) -> None:
+    source = """
+    _start:
+        mov dx, 0x3F9
+        mov al, 1                   ; COM1 interrupts when a byte arrives
+        out dx, al
+        mov dx, 0x3FC
+        mov al, 8
+        out dx, al
+        mov al, 0x36                ; the 8254 ticks on IRQ 0, which the 8259A lets through
+        out 0x43, al
+        mov al, 0
+        out 0x40, al
+        out 0x40, al
+        mov al, 0xEE
+        out 0x21, al
+        cli
+        hlt
+    """
+    with machine_with(source) as machine:
+        count = iter(range(10_000))
+
+        def send_later() -> bool:
+            number = next(count)
+            if number == 8:
+                machine.receive_serial(b"x")
+            return number == 12
+
+        with Recorder(machine, path):
+            result = machine.run(is_interrupted=send_later)
+    with Replayer(path) as replayer:
+        assert replayer.run() == result
