@@ -36,6 +36,11 @@ class KeptTrace:
         parts = [part[column].to_numpy() for part in self._parts[name]]
         return np.concatenate(parts) if parts else np.zeros(0)
 
+    def table(self, name: str) -> pa.Table:
+        """Return all rows of a table."""
+        parts = self._parts[name] or [TABLES[name].schema.empty_table()]
+        return pa.concat_tables(parts).combine_chunks()
+
     def kinds(self) -> list[str]:
         return [row["kind"] for row in self.rows("events")]
 

@@ -10,7 +10,6 @@ _LONGEST_INSTRUCTION_BYTES = 15
 _LONGEST_RETURN = 7
 _STACK_QUADS = 512
 _MOST_FRAMES = 32
-_MASK64 = (1 << 64) - 1
 
 
 class CodeText:
@@ -34,21 +33,9 @@ class CodeText:
         line = self._guest.source_line(address)
         return f"{name} ({line})" if line else name
 
-    def read(self, core_id: int, linear: int, size: int) -> bytes:
-        """Return memory at a linear address as a core sees it, less where it is not mapped."""
-        core, data = self._machine.core(core_id), b""
-        while len(data) < size:
-            place = (linear + len(data)) & _MASK64
-            physical = core.translate(place)
-            room = min(size - len(data), 4096 - (place & 0xFFF))
-            if physical is None or not self._machine.memory.has(physical, room):
-                break
-            data += self._machine.memory.read(physical, room)
-        return data
-
     def instructions(self, core_id: int, linear: int, count: int) -> Iterator[tuple[int, str, str]]:
         """Return (address, bytes in hexadecimal, text) of the next instructions of a core."""
-        code = self.read(core_id, linear, _LONGEST_INSTRUCTION_BYTES * count)
+        code = self._machine.core(core_id).read(linear, _LONGEST_INSTRUCTION_BYTES * count)
         bits = self._machine.core(core_id).code_bits
         for address, part, text in disassemble(code, linear, bits)[:count]:
             yield address, part.hex(" "), text
@@ -64,7 +51,7 @@ class CodeText:
         """
         core = self._machine.core(core_id)
         size = core.code_bits // 8
-        stack = self.read(core_id, core.registers["rsp"], size * _STACK_QUADS)
+        stack = core.read(core.registers["rsp"], size * _STACK_QUADS)
         found = []
         for at in range(0, len(stack) - size + 1, size):
             value = int.from_bytes(stack[at : at + size], "little")
@@ -75,7 +62,7 @@ class CodeText:
     def _is_behind_call(self, core_id: int, address: int) -> bool:
         bits = self._machine.core(core_id).code_bits
         for size in range(2, _LONGEST_RETURN + 1):
-            code = self.read(core_id, address - size, size)
+            code = self._machine.core(core_id).read(address - size, size)
             decoded = disassemble(code, address - size, bits)
             if len(decoded) == 1 and decoded[0][2].startswith("call"):
                 return True

@@ -175,10 +175,6 @@ def _talk(server: "Server", stub: "Stub", address: tuple[str, int] | None) -> No
     with listen(*address) as listener:
         host, port = listener.getsockname()[:2]
         click.echo(f"unismp: listening on {host}:{port}", err=True)
-        if not _is_loopback(host):
+        if not ip_address(host).is_loopback:
             click.echo("unismp: warning: whoever reaches this port controls the target", err=True)
         server.serve_socket(stub, listener)
-
-
-def _is_loopback(host: str) -> bool:
-    return ip_address(host).is_loopback

@@ -5,7 +5,7 @@ import click
 from uniSMP.cli.code_text import CodeText
 from uniSMP.cli.ranges import parse_place
 from uniSMP.cli.target import Target
-from uniSMP.gdb.chips import describe_apic, describe_interrupts, describe_pic
+from uniSMP.machine.chip_report import describe_apic, describe_interrupts, describe_pic
 from uniSMP.replay.conditions import Accessed
 from uniSMP.replay.replayer import Replayer
 
@@ -91,10 +91,11 @@ def print_last_write(replayer: Replayer, guest: Target, wanted: str, step: int |
     if hit is None:
         click.echo(f"nobody wrote the {place} before step {step or replayer.history.steps:,}")
         return
-    before = text.read(hit.core_id, linear, size)
+    core = replayer.machine.core(hit.core_id)
+    before = core.read(linear, size)
     instruction = text.instruction(hit.core_id, hit.rip)
     replayer.step_core(hit.core_id)
-    after = text.read(hit.core_id, linear, size)
+    after = core.read(linear, size)
     click.echo(f"step {hit.step:,}: core {hit.core_id} wrote the {place}")
     click.echo(f"  {hit.rip:#x}  {instruction:<36} {text.place(hit.rip)}")
     if size <= _WORD_BYTES:

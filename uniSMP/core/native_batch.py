@@ -111,6 +111,12 @@ def _is_anyone_busy(words: Any, runnable: Any, pauses: Any) -> bool:  # noqa: AN
 
 
 @njit(cache=_CACHE)
+def _forget_pauses(pauses: Any) -> None:  # noqa: ANN401
+    for core in range(len(pauses)):  # a slice assignment compiles slowly
+        pauses[core] = 0
+
+
+@njit(cache=_CACHE)
 def _is_held_up(words: Any, state: Any, is_watched: int) -> bool:  # noqa: ANN401
     """Return whether something comes before the next slice of a core."""
     is_due = words[STEPS] >= words[LIMIT] or words[STEPS] >= words[DEADLINE]
@@ -193,8 +199,7 @@ def run_plan(  # noqa: PLR0913, PLR0917 - arrays
             break
         is_busy = not is_exact and _is_anyone_busy(words, runnable, pauses)
         if not (is_busy or is_exact):
-            for spinner in range(len(pauses)):  # a slice assignment compiles slowly
-                pauses[spinner] = 0
+            _forget_pauses(pauses)
         budget = min(budgets[index], words[LIMIT] - steps)
         allowed = min(budget, words[DEADLINE] - steps, words[MOST])
         state[ns.YIELD_ON_PAUSE] = is_busy and words[RUNNABLE] > 1

@@ -32,13 +32,9 @@ class DebugMemory:
 
     def read(self, core_id: int, address: int, size_bytes: int) -> bytes:
         """Return bytes as core `core_id` sees them: as many as can be read, perhaps none."""
-        data = b""
-        for physical, size in self._pieces(core_id, address, size_bytes):
-            piece = self.read_physical(physical, size)
-            if piece is None:
-                break
-            data += piece
-        return data
+        if self.is_physical:
+            return self.read_physical(address, size_bytes) or b""
+        return self._timeline.machine.core(core_id).read(address, size_bytes)
 
     def read_physical(self, physical: int, size_bytes: int) -> bytes | None:
         """Return bytes of RAM or ROM; None where the range is not wholly inside one of them."""

@@ -10,8 +10,8 @@ from uniSMP.checks.pmm_invariants import check
 from uniSMP.checks.pmm_layout import RangeNode, read_managed
 from uniSMP.checks.pmm_walk import walk
 from uniSMP.errors import ConfigError, UniSMPError
-from uniSMP.gdb.chips import DESCRIPTIONS, describe_apic
 from uniSMP.gdb.tracing import Tracing
+from uniSMP.machine.chip_report import DESCRIPTIONS, describe_apic
 from uniSMP.trace.text import SymbolNames, disassemble
 
 if TYPE_CHECKING:

@@ -174,8 +174,9 @@ def listen(host: str, port: int) -> socket.socket:
     """
     if not 0 <= port <= _LAST_PORT:
         raise ConfigError(f"port {port}: choose 0 to {_LAST_PORT}")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port))
+        return socket.create_server((host, port), family=family)
     except OSError as error:
         raise ConfigError(f"cannot listen on {host}:{port}: {error}") from error
 

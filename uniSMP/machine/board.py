@@ -7,6 +7,7 @@ the address its IA32_APIC_BASE says, and the common chips behind it.
 Not modelled: a local APIC page moved over RAM (RAM keeps answering).
 """
 
+import pickle
 from typing import Protocol
 
 from uniSMP.arch.apic import IO_APIC_BASE, LocalApicRegister
@@ -247,10 +248,29 @@ class Board:
         return vector
 
     def state(self, now_ticks: int) -> bytes:
-        """Return the state of every chip at `now_ticks`, in a fixed order, for digests."""
-        for apic in self.local_apics:
-            self.deliver(apic.advance(now_ticks))
-        self._advance_chips(now_ticks)
+        """Return the state of every chip at `now_ticks`, in a fixed order, for digests.
+
+        Nothing changes, and nobody is told: what is due at `now_ticks` happens in a copy.
+        """
+        ahead = self._copy()
+        for apic in ahead.local_apics:
+            ahead.deliver(apic.advance(now_ticks))
+        ahead._advance_chips(now_ticks)  # noqa: SLF001 - another one of this class
+        return ahead._chip_states()  # noqa: SLF001
+
+    def _copy(self) -> "Board":
+        """Return a board whose chips stand where these stand, without an observer."""
+        observer = self._router.observer
+        self.observe(None)
+        try:
+            content = pickle.dumps(self.__dict__, 5)
+        finally:
+            self.observe(observer)
+        copy = Board.__new__(Board)
+        copy.__dict__.update(pickle.loads(content))  # noqa: S301 - our own bytes
+        return copy
+
+    def _chip_states(self) -> bytes:
         chips: tuple[HasState, ...] = (
             *self.local_apics,
             self.io_apic,

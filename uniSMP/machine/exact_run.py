@@ -8,7 +8,7 @@ cores do. Where the machine cannot do what a row says it has departed from the r
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from uniSMP.core.core import Core, Stop
+from uniSMP.core.core import Core
 from uniSMP.errors import DivergenceError
 from uniSMP.machine.parts import MachineParts
 from uniSMP.machine.run_loop import LONGEST_RUN_INSTRUCTIONS
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from uniSMP.machine.tracer import Tracer
 
 _FOREVER = 1 << 62
-_STOP_NAMES = {RowEnd.BUDGET: "BUDGET", RowEnd.PAUSE: "PAUSE", RowEnd.HALT: "HALT"}
 
 
 def _begins_slice(rows: Rows, row: int) -> bool:
@@ -247,12 +246,9 @@ class ExactRun:
         if end in {RowEnd.BUDGET, RowEnd.INTERRUPT} and not self.is_over:
             self._boundary.advance_due_devices()
         if self._boundary.events is not None and end not in CONTINUED:
-            name = _STOP_NAMES.get(RowEnd(end), self._ended_by())
-            self._boundary.events.slice_ended(core.core_id, core.retired - self._slice_start, name)
+            retired = core.retired - self._slice_start
+            self._boundary.events.slice_ended(core.core_id, retired, RowEnd(end).name)
         if end not in CONTINUED:
             self._coherence.synchronize()
         self.is_row_over = True
         self.marks = [self._loop.batch.mark_slice(core)]
-
-    def _ended_by(self) -> str:
-        return Stop.SHUTDOWN.name if self.core.is_shut_down else Stop.STUCK.name

@@ -10,14 +10,13 @@ from uniSMP.core.block_catalog import BlockCatalog
 from uniSMP.core.core import Core
 from uniSMP.core.engine import Engine
 from uniSMP.core.execution_log import ExecutionLog
-from uniSMP.core.page_lookup import look_up
-from uniSMP.core.registers import Registers
 from uniSMP.errors import ConfigError
 from uniSMP.machine import boot, core_state, firmware
 from uniSMP.machine.board import Board
 from uniSMP.machine.coherence import CodeCoherence
 from uniSMP.machine.config import Boot, MachineConfig
 from uniSMP.machine.core_platform import CorePlatform
+from uniSMP.machine.core_view import CoreView
 from uniSMP.machine.digest import digest
 from uniSMP.machine.host_input import HostInput, MemoryInput, RegisterInput, SerialInput
 from uniSMP.machine.memory_map import MemoryMap
@@ -47,55 +46,6 @@ class Settings(TypedDict, total=False):
     command_line: str
     modules: tuple[str | Path | Module, ...]
     serial_input: bytes
-
-
-class CoreView:
-    """One core of a machine, for people and tests.
-
-    Attributes:
-        registers: its registers by name.
-    """
-
-    def __init__(self, core: Core, on_write: Callable[[int, str, int], None]) -> None:
-        self._core = core
-        self.registers = Registers(core, on_write)
-
-    @property
-    def id(self) -> int:
-        """Core id, the initial APIC ID."""
-        return self._core.core_id
-
-    @property
-    def instructions(self) -> int:
-        """Instructions retired since power-on."""
-        return self._core.retired
-
-    @property
-    def state(self) -> str:
-        """One line: whether it runs or waits, and where."""
-        return core_state.describe(self._core)
-
-    @property
-    def code_bits(self) -> int:
-        """Width of the code that is executed: 16, 32 or 64."""
-        return self._core.engine.context.bits
-
-    @property
-    def linear_rip(self) -> int:
-        """Linear address of the next instruction."""
-        return self._core.engine.context.linear_rip
-
-    @property
-    def can_run(self) -> bool:
-        """Whether it executes instructions: neither halted, nor waiting for a SIPI, nor dead."""
-        return self._core.can_run
-
-    def translate(self, linear: int) -> int | None:
-        """Return the physical address behind a linear one; None where nothing is mapped.
-
-        As its supervisor code would read it now; nothing changes, accessed bits neither.
-        """
-        return look_up(self._core.engine.context, self._core.memory.words, linear)
 
 
 class Machine:
@@ -162,7 +112,9 @@ class Machine:
             core.keep_time(config.ticks_per_instruction)
         self._clock = clock
         self._loop = RunLoop(self._cores, self._platforms, self.devices, clock, self._coherence)
-        self._views = tuple(CoreView(core, self._register_written) for core in self._cores)
+        self._views = tuple(
+            CoreView(core, self._register_written, self._map) for core in self._cores
+        )
         self.memory = PhysicalMemory(self._map, self._coherence, self._memory_written)
         self.symbols: Mapping[str, int] = {}
         self.image: Image | bytes | None = None

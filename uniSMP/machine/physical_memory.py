@@ -47,10 +47,6 @@ class PhysicalMemory:
             raise ConfigError(f"{size_bytes} bytes at {physical:#x} lie outside RAM and ROM")
         return data
 
-    def has(self, physical: int, size_bytes: int) -> bool:
-        """Return whether a range is wholly inside RAM, or wholly inside ROM."""
-        return physical >= 0 and self._map.read(physical, size_bytes) is not None
-
     def write(self, physical: int, data: bytes) -> None:
         """Write bytes of RAM.
 

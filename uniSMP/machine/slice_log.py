@@ -22,16 +22,19 @@ NMI = 0x102
 
 
 class RowEnd(IntEnum):
-    """What ended a row."""
+    """What ended a row; but for INTERRUPT the names are those of `Stop`."""
 
     BUDGET = nb.ENDED_BY_BUDGET
     PAUSE = nb.ENDED_BY_PAUSE
     HALT = 2
     INTERRUPT = 3
     """The schedule's slice goes on in the next row, which begins with a delivery."""
-    OTHER = 4
-    """The run ended in it."""
-    INPUT = 5
+    ATTENTION = 4
+    """An access ended the run, as those behind do."""
+    SHUTDOWN = 5
+    STUCK = 6
+    WINDOW = 7
+    INPUT = 8
     """The host put something in; the schedule's slice goes on in the next row."""
 
 
@@ -39,7 +42,7 @@ CONTINUED = frozenset({RowEnd.INTERRUPT, RowEnd.INPUT})
 """What ends a row, but not its slice."""
 
 
-_ENDS = {Stop.BUDGET: RowEnd.BUDGET, Stop.PAUSE: RowEnd.PAUSE, Stop.HALT: RowEnd.HALT}
+_ENDS = {stop: RowEnd[stop.name] for stop in Stop}
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +132,7 @@ class SliceLog:
     def end(self, core: Core, stop: Stop) -> None:
         """End the slice."""
         self._core = None
-        self._close(core, _ENDS.get(stop, RowEnd.OTHER))
+        self._close(core, _ENDS[stop])
 
     def _close(self, core: Core, end: RowEnd) -> None:
         instructions = core.retired - self._retired

@@ -44,7 +44,7 @@ class Recorder:
     >>> import tempfile
     >>> from uniSMP import Machine, Recorder, Replayer, assemble
     >>> machine = Machine(cores=1, boot="long")
-    >>> machine.load(assemble("_start: xor eax, eax\\n out 0xF4, al"))
+    >>> machine.load(assemble("_start: xor eax, eax\n out 0xF4, al"))
     >>> path = tempfile.mktemp(suffix=".rec")
     >>> with Recorder(machine, path):
     ...     result = machine.run()

@@ -48,9 +48,9 @@ class Debugger:
         said: what the stub printed.
     """
 
-    def __init__(self, image: Image, cores: int, *, is_live: bool) -> None:
+    def __init__(self, image: Image, timeline: Any) -> None:
         self.image = image
-        self.timeline: Any = FakeTimeline(image, cores, is_live=is_live)
+        self.timeline = timeline
         labels = {name: image.symbols[name] for name in image.labels}
         symbols = symbol_file.make(image, labels)
         assert symbols is not None
@@ -91,10 +91,16 @@ def count_image() -> Image:
 @pytest.fixture
 def debugger(count_image: Image) -> Debugger:
     """Return a debugger at a live target of two cores."""
-    return Debugger(count_image, 2, is_live=True)
+    return Debugger(count_image, FakeTimeline(count_image, 2))
 
 
 @pytest.fixture
 def past(count_image: Image) -> Debugger:
     """Return a debugger at a recording of two cores."""
-    return Debugger(count_image, 2, is_live=False)
+    return Debugger(count_image, FakeTimeline(count_image, 2, is_live=False))
+
+
+@pytest.fixture(scope="session")
+def debugger_of() -> type[Debugger]:
+    """Return the class of debuggers, for targets of a test's own."""
+    return Debugger

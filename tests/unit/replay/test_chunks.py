@@ -27,7 +27,7 @@ from uniSMP.replay.chunks import (
 
 CORES = 9
 END = RunEnd("FINISHED", "why", 0, "ab" * 32, 10, 11, 0, 3, "cd" * 32, [4, 6])
-KEPT_ENDS = (RowEnd.BUDGET, RowEnd.PAUSE, RowEnd.HALT, RowEnd.OTHER)
+KEPT_ENDS = (RowEnd.BUDGET, RowEnd.PAUSE, RowEnd.HALT, RowEnd.SHUTDOWN)
 
 
 def rows_of(rows: list[tuple[int, ...]]) -> Rows:
@@ -145,7 +145,7 @@ def test_bytes_behind_a_chunk_are_damage() -> None:
         (36, b"\0", "no valid header"),
         (37, b"\x09", "no valid header"),
         (54, b"\x09", "an impossible value"),
-        (57, b"\x06", "an impossible value"),
+        (57, b"\x09", "an impossible value"),
     ],
 )
 def test_field_that_cannot_be_is_damage(offset: int, value: bytes, message: str) -> None:

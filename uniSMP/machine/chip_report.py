@@ -1,4 +1,4 @@
-"""The interrupt chips as text, for `monitor`. Nothing is read as a guest would: no side effects."""
+"""The interrupt chips as text. Nothing is read as a guest would: no side effects."""
 
 from collections.abc import Callable
 
