@@ -142,11 +142,11 @@ def test_budget_stands_in_the_first_row_of_each_slice() -> None:
     ("source", "expected"),
     [
         ("_start: cli\nhlt", [(2, RowEnd.HALT, NO_VECTOR, 0)]),
-        ("_start: xor eax, eax\nout 0xF4, al", [(2, RowEnd.OTHER, NO_VECTOR, 0)]),
+        ("_start: xor eax, eax\nout 0xF4, al", [(2, RowEnd.ATTENTION, NO_VECTOR, 0)]),
         ("_start: inc eax\njmp _start", [(10, RowEnd.BUDGET, NO_VECTOR, 0)] * 2),
         (
             "_start: lidt [rip + none]\nud2\nnone: .quad 0, 0",
-            [(1, RowEnd.OTHER, NO_VECTOR, 1)],
+            [(1, RowEnd.SHUTDOWN, NO_VECTOR, 1)],
         ),
     ],
 )
