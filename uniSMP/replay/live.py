@@ -174,6 +174,7 @@ class LiveTimeline(Timeline):
 
     def _learn(self, ending: Ending | None) -> None:
         """Add what has just run to the history."""
+        self._log.abandon()
         rows = Rows.join([self.history.rows, self._log.take()])
         items = self.history.items
         if ending is not None:

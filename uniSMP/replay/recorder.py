@@ -127,7 +127,8 @@ class Recorder:
 
     def finish(self) -> None:
         """Complete the file and record no more."""
-        if self._items:
+        self._log.abandon()
+        if self._items or self._log.count > self._row:
             self._checkpoint()
         self._writer.add(END, json.dumps({"chunks": self._chunks}).encode())
         self._writer.finish()
