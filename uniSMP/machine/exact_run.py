@@ -15,9 +15,15 @@ from uniSMP.machine.run_loop import LONGEST_RUN_INSTRUCTIONS
 from uniSMP.machine.slice_log import CONTINUED, NMI, NO_VECTOR, RowEnd, Rows
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from uniSMP.machine.tracer import Tracer
 
 _FOREVER = 1 << 62
+
+
+class Interrupted(Exception):  # noqa: N818 - nothing went wrong
+    """The host wants to go no further; the machine stands inside a row, or between two."""
 
 
 def _begins_slice(rows: Rows, row: int) -> bool:
@@ -45,6 +51,7 @@ class ExactRun:
         core: the core whose row is under way, or ran last.
         start: what its `retired` was when the row began, behind the delivery.
         is_row_over: whether that row was run to its end.
+        is_interrupted: asked every million instructions or so, or None; True raises `Interrupted`.
         marks: of the rows that `run_rows` or `end_row` ended last, see `fold_mark`.
     """
 
@@ -60,6 +67,7 @@ class ExactRun:
         self.core = parts.cores[0]
         self.start = 0
         self.is_row_over = True
+        self.is_interrupted: Callable[[], bool] | None = None
         self.marks: list[int] = []
 
     @property
@@ -216,9 +224,16 @@ class ExactRun:
                 )
             stop = self._loop.run_core(core, end - core.retired)
             self._boundary.is_dead(core, stop)
+            if core.retired < end:
+                self.ask_host()
         if core.retired < end:
             ending = self._boundary.ending
             raise DivergenceError(f"the run ended early: {ending.reason if ending else ''}")
+
+    def ask_host(self) -> None:
+        """Raise Interrupted where the host wants it."""
+        if self.is_interrupted is not None and self.is_interrupted():
+            raise Interrupted
 
     def raise_faults(self, count: int) -> None:
         """Let the row's core raise so many exceptions where it stands in the row."""

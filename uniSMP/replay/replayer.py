@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from uniSMP.errors import ConfigError, DivergenceError
+from uniSMP.machine.exact_run import Interrupted
 from uniSMP.machine.machine import Machine
 from uniSMP.machine.outcome import Ending, Outcome, RunResult
 from uniSMP.machine.state_hash import StateHash
@@ -17,9 +18,6 @@ from uniSMP.replay.timeline import Timeline
 
 if TYPE_CHECKING:
     from uniSMP.machine.tracer import TraceFilter, TraceSink
-
-_ROWS_AT_ONCE = 4096
-"""Rows between two questions whether to go on."""
 
 
 class Replayer(Timeline):
@@ -86,9 +84,12 @@ class Replayer(Timeline):
         try:
             if trace is not None:
                 self.trace(self.machine.make_tracer(trace, trace_filter))
-            is_whole = self._replay(is_interrupted)
+            self._exact.is_interrupted = is_interrupted
+            is_whole = self._replay()
+        except Interrupted:
+            is_whole = False
         finally:
-            boundary.on_console = None
+            boundary.on_console = self._exact.is_interrupted = None
             self.trace(None)
             self._hash.close()
             self._most_items = len(self.recording.items)
@@ -96,16 +97,12 @@ class Replayer(Timeline):
             return self._result
         return self._unfinished()
 
-    def _replay(self, is_interrupted: Callable[[], bool] | None) -> bool:
+    def _replay(self) -> bool:
         """Go to the end from checkpoint to checkpoint; return whether the run ended there."""
         recording = self.recording
         for point, items in zip(recording.checkpoints, recording.items_before, strict=True):
             self._most_items = items
-            while self.position.slice < point.row - 1:
-                last = min(point.row - 1, self.position.slice + _ROWS_AT_ONCE)
-                self.advance(self.history.end_of(last))
-                if is_interrupted is not None and is_interrupted():
-                    return False
+            self.advance(self.history.end_of(point.row - 1))
             self.apply_items(items)
             self._compare(point.row, point.state_hash)
         return recording.is_complete

@@ -54,6 +54,8 @@ class Timeline:
         history: what is known of the run.
         position: where it stands.
         ending: how the run ended, where the end of one is reached; else None.
+        compares_marks: whether a mark that differs from the known one is a divergence.
+        departed_row: the last row whose mark differed, or None.
     """
 
     is_live = False
@@ -71,6 +73,8 @@ class Timeline:
         self._interval = _FIRST_INTERVAL
         self._items = 0
         self._is_between_runs = True
+        self.compares_marks = True
+        self.departed_row: int | None = None
         parts.loop.batch.set_marks(0)
 
     @property
@@ -142,6 +146,7 @@ class Timeline:
         row = self.position.slice + 1
         self._apply_items(row)
         self._begin_run()
+        self._exact.ask_host()
         end = min(end, history.next_item_row(row), self.stop_row(row))
         if self._store is not None:
             if history.rows.instructions[row] > self._interval:
@@ -169,8 +174,11 @@ class Timeline:
             end = target.instructions
             if self._store is not None:
                 end = min(end, self.position.instructions + self._interval)
-            self._exact.run_to(end)
-            self.position = Position(target.slice, end, 0)
+            try:
+                self._exact.run_to(end)
+            finally:
+                core = self._exact.core
+                self.position = Position(target.slice, core.retired - self._exact.start, 0)
             if end < target.instructions:
                 self._keep_if_due()
         if self.position.faults < target.faults:
@@ -193,7 +201,9 @@ class Timeline:
         marks, known = self._exact.marks, self.history.rows.mark
         for row in range(first | MARK_INTERVAL - 1, end, MARK_INTERVAL):
             if (int(marks[row - first]) ^ int(known[row])) & _MASK32:
-                raise DivergenceError("the registers are not those of the recorded run")
+                self.departed_row = row
+                if self.compares_marks:
+                    raise DivergenceError("the registers are not those of the recorded run")
 
     # -- what stands between rows --------------------------------------------------------------
 
