@@ -190,11 +190,6 @@ class Board:
             self.has_news = True
             self.mail.extend(self._router.deliver(messages))
 
-    def take_mail(self) -> list[Message]:
-        """Return and clear the messages for the machine."""
-        mail, self.mail = self.mail, []
-        return mail
-
     def advance(self, now_ticks: int) -> None:
         """Let every chip whose deadline is reached act; local APICs first, by core id."""
         self.has_news = True

@@ -282,7 +282,7 @@ class Machine:
 
     def receive_serial(self, data: bytes) -> None:
         """Let bytes arrive at COM1; what its FIFO has no room for waits."""
-        self._tell(SerialInput(data))
+        self._tell(SerialInput(bytes(data)))
         self.devices.deliver(self.devices.uart.receive(data))
 
     def _memory_written(self, physical: int, data: bytes) -> None:

@@ -53,7 +53,7 @@ class RunLoop:
         pauses: for each core, how many of its slices in a row ended in PAUSE.
         log: is told of every slice, or None.
         after_slice: called after slices while there is a log.
-        on_abort: called where an exception ends a run, perhaps inside a slice; or None.
+        on_abort: called where a run is broken off, perhaps inside an instruction; or None.
     """
 
     def __init__(
@@ -101,6 +101,8 @@ class RunLoop:
             while boundary.ending is None:
                 self.step(schedule)
                 self.ask_host()
+        except Exception:
+            raise  # a callback's: the machine stands between two instructions
         except BaseException:
             if self.on_abort is not None:
                 self.on_abort()

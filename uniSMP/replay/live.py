@@ -160,13 +160,15 @@ class LiveTimeline(Timeline):
         try:
             while loop.boundary.ending is None and self.step < step:
                 loop.step(self._policy())
+        except Exception:
+            self._learn(None)  # a callback's: the machine stands between two instructions
+            raise
         except BaseException:
-            self._log.take()  # what ran is not known to its end: the machine goes back
+            self._log.take()  # broken off: the machine goes back
             self._is_lost = True
             raise
         finally:
             loop.log = None
-        self._spins.save()
         self._learn(loop.boundary.ending)
         self._keep_if_due()
 
@@ -175,6 +177,8 @@ class LiveTimeline(Timeline):
 
     def _learn(self, ending: Ending | None) -> None:
         """Add what has just run to the history."""
+        self._spins.save()
+        self._log.abandon()
         rows = Rows.join([self.history.rows, self._log.take()])
         items = self.history.items
         if ending is not None:

@@ -26,8 +26,8 @@ _STEPS_OF_A_CHUNK = 1 << 24
 class Recorder:
     r"""Records a machine while it is entered with `with`.
 
-    The file is a valid recording from the start; whenever the process ends, or a run by an
-    exception, it holds everything up to the last checkpoint. Leaving the `with` block completes it.
+    The file is a valid recording from the start; whenever the process ends, it holds everything up
+    to the last checkpoint. Leaving the `with` block completes it.
 
     Args:
         machine: loaded, and has not run yet.
@@ -127,11 +127,14 @@ class Recorder:
     def finish(self) -> None:
         """Complete the file and record no more; nothing, where that was done.
 
-        After a run that ended by an exception the file stays as it was at the last checkpoint.
+        After a run that was broken off (Ctrl-C as an exception) the file stays as it was at the last
+        checkpoint; an exception of a callback leaves the machine between two instructions, and
+        what ran up to there is recorded.
         """
         if self._is_over:
             return
-        if self._items:
+        self._log.abandon()
+        if self._items or self._log.count > self._row:
             self._checkpoint()
         self._writer.add(END, json.dumps({"chunks": self._chunks}).encode())
         self._writer.finish()

@@ -96,7 +96,9 @@ class Replayer(Timeline):
             self.trace(None)
             self._hash.close()
             self._most_items = len(self.recording.items)
-        return self._result if is_whole and self._result is not None else self._unfinished()
+        if is_whole and self._result is not None and self._is_between_runs:
+            return self._result
+        return self._unfinished()
 
     def _replay(self) -> bool:
         """Go to the end from checkpoint to checkpoint; return whether the run ended there."""
@@ -154,7 +156,8 @@ class Replayer(Timeline):
         return result
 
     def _unfinished(self) -> RunResult:
-        reason = "no run was recorded"
+        has_rows = len(self.history) > 0
+        reason = "no run was recorded" + " to its end" * has_rows
         if not self.recording.is_complete:
             reason = "the recording was not completed: this is its last checkpoint"
         if self.was_interrupted:

@@ -225,6 +225,32 @@ def test_exception_inside_leaves_an_unfinished_recording(path: Path) -> None:
     assert (machine.on_input, machine.on_run_end) == (None, None)
 
 
+@pytest.mark.parametrize("quantum", [5, 1000])
+@pytest.mark.parametrize("goes_on", [False, True])
+def test_run_that_an_exception_ended_is_recorded(
+    path: Path,
+    quantum: int,
+    goes_on: bool,  # noqa: FBT001 - a parameter of the table above
+) -> None:
+    """`on_console` raises inside a slice, and the caller catches it inside the block."""
+    with machine_with(ECHO) as machine, Recorder(machine, path):
+        machine.receive_serial(b"abcdefghijkl")
+        machine.run(RoundRobin(quantum), max_instructions=30)
+        answers = iter([b"", b""])
+        with pytest.raises(StopIteration):
+            machine.run(RoundRobin(quantum), on_console=lambda _data: next(answers))
+        results = [machine.run(RoundRobin(quantum), max_instructions=15)] if goes_on else []
+        digest = machine.digest()
+    recording = Recording.open(path)
+    assert (recording.is_complete, recording.steps) == (True, machine.steps)
+    assert (recording.digest is None) is not goes_on
+    with Replayer(path) as replayer:
+        result = replayer.run()
+        assert replayer.machine.digest() == digest
+    assert [result] == results or result.reason == "no run was recorded to its end"
+    assert result.digest == digest
+
+
 def test_machine_is_not_recorded_behind_the_block(path: Path) -> None:
     with machine_with(COUNT_TO_100) as machine:
         with Recorder(machine, path):
@@ -386,13 +412,13 @@ def test_same_run_is_recorded_byte_for_byte(path: Path) -> None:
     assert json.loads(json.dumps(Recording.open(path).manifest)) == Recording.open(second).manifest
 
 
-def test_run_that_an_exception_ends_inside_a_slice_is_recorded_no_further(path: Path) -> None:
+def test_run_that_is_broken_off_is_recorded_no_further(path: Path) -> None:
     def fail(_data: bytes) -> None:
-        raise KeyError
+        raise KeyboardInterrupt
 
     source = "_start: mov al, 'a'\nout 0xE9, al\nnop\nfinish"
     with machine_with(source) as machine, Recorder(machine, path) as recorder:
-        with pytest.raises(KeyError):
+        with pytest.raises(KeyboardInterrupt):
             machine.run(on_console=fail)
         machine.run()
         recorder.finish()
