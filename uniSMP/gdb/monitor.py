@@ -12,7 +12,7 @@ from uniSMP.checks.pmm_walk import walk
 from uniSMP.errors import ConfigError, UniSMPError
 from uniSMP.gdb.tracing import Tracing
 from uniSMP.machine.chip_report import DESCRIPTIONS, describe_apic
-from uniSMP.trace.text import SymbolNames, disassemble
+from uniSMP.trace.text import SymbolNames
 
 if TYPE_CHECKING:
     from uniSMP.replay.timeline import Timeline
@@ -36,7 +36,6 @@ trace off          end that trace
 _STALE = "gdb does not see that time has moved: say `maintenance flush register-cache`\n"
 _MOST_BYTES = 4096
 _MOST_INSTRUCTIONS = 256
-_LONGEST_INSTRUCTION_BYTES = 15
 _MOST_RANGES = 32
 _ROW_BYTES = 16
 
@@ -128,22 +127,10 @@ class Monitor:
         if not 0 < count <= _MOST_INSTRUCTIONS:
             raise ConfigError(f"{count} instructions: choose 1 to {_MOST_INSTRUCTIONS}")
         core = self._timeline.machine.core(core_id)
-        start = core.linear_rip
-        code = self._code(core_id, start, count * _LONGEST_INSTRUCTION_BYTES)
         return "".join(
             f"{place:#x} {self._names.describe(place):<24} {text}\n"
-            for place, _, text in disassemble(code, start, core.code_bits)[:count]
+            for place, _, text in core.disassemble(core.linear_rip, count)
         )
-
-    def _code(self, core_id: int, linear: int, size_bytes: int) -> bytes:
-        machine = self._timeline.machine
-        code = bytearray()
-        for place in range(linear, linear + size_bytes):
-            physical = machine.core(core_id).translate(place)
-            if physical is None or physical >= machine.memory.size_bytes:
-                break
-            code += machine.memory.read(physical, 1)
-        return bytes(code)
 
     def _pmm(self) -> str:
         read = self._timeline.machine.memory.read
