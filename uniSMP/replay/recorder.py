@@ -127,7 +127,7 @@ class Recorder:
     def finish(self) -> None:
         """Complete the file and record no more; nothing, where that was done.
 
-        After a run that was broken off (Ctrl-C as an exception) the file stays as it was at the last
+        After a run that was broken off (KeyboardInterrupt) the file stays as it was at the last
         checkpoint; an exception of a callback leaves the machine between two instructions, and
         what ran up to there is recorded.
         """
