@@ -154,11 +154,17 @@ class _Kernel:
         if vector == 1:
             return "dec byte ptr [r11 + 0xF0]\njg .Lstep\nand qword ptr [rsp + 16], ~0x100\n.Lstep: iretq\n"
         if vector == 3:
-            return self.rng.choice(["iretq\n", "inc dword ptr [r11 + 12]\niretq\n", "pause\niretq\n"])
+            return self.rng.choice(
+                ["iretq\n", "inc dword ptr [r11 + 12]\niretq\n", "pause\niretq\n"]
+            )
         if vector == 4:
             return "iretq\n"
         if vector == 2:
-            return "inc dword ptr [0x208200]\n" + self.rng.choice(["", "nop\nnop\n", "int3\n"]) + "iretq\n"
+            return (
+                "inc dword ptr [0x208200]\n"
+                + self.rng.choice(["", "nop\nnop\n", "int3\n"])
+                + "iretq\n"
+            )
         code = "add rsp, 8\n" if vector in _WITH_CODE else ""
         return f"{code}mov [rsp], r15\niretq\n"
 
@@ -177,7 +183,9 @@ class _Kernel:
             flags = 0x80 | dpl << 5 | kind
             idt += [(at & 0xFFFF) | 8 << 16 | stack << 32 | flags << 40 | (at >> 16) << 48, 0]
         words = ", ".join(map(hex, gdt))
-        lines = "\n".join(f".quad {low:#x}, {high:#x}" for low, high in zip(idt[::2], idt[1::2], strict=True))
+        lines = "\n".join(
+            f".quad {low:#x}, {high:#x}" for low, high in zip(idt[::2], idt[1::2], strict=True)
+        )
         return (
             f".balign 4096\ngdt: .quad {words}\ngdt_end:\n.balign 16\nidt:\n{lines}\n"
             "gdt_pointer: .short gdt_end - gdt - 1\n.quad gdt\n"
@@ -253,14 +261,20 @@ class _Kernel:
         rng = self.rng
         count = rng.choice([0, 1, 2, 7, 33])
         set_up = f"mov ecx, {count}\nlea rsi, [r11 + 0x400]\nlea rdi, [r11 + {rng.choice([0x401, 0x600])}]\n"
-        what = rng.choice(["rep movsb", "rep stosq", "rep lodsb", "repe cmpsb", "repne scasb", "rep movsd"])
+        what = rng.choice(
+            ["rep movsb", "rep stosq", "rep lodsb", "repe cmpsb", "repne scasb", "rep movsd"]
+        )
         if rng.random() < 0.2:
             return f"{set_up}std\n{what}\ncld\n"
         return f"{set_up}{what}\n"
 
     def time(self) -> str:
         return self.rng.choice(
-            ["rdtsc\nxor [r11], eax\n", "xor eax, eax\ncpuid\nadd [r11 + 8], ebx\n", "rdtsc\nshl rdx, 32\n"]
+            [
+                "rdtsc\nxor [r11], eax\n",
+                "xor eax, eax\ncpuid\nadd [r11 + 8], ebx\n",
+                "rdtsc\nshl rdx, 32\n",
+            ]
         )
 
     def pause(self) -> str:
@@ -345,7 +359,9 @@ class _Kernel:
     def priority(self) -> str:
         rng = self.rng
         level = rng.choice([0, 1, 2, 3])
-        return rng.choice([f"mov eax, {level}\nmov cr8, rax\n", "mov rax, cr8\n", "xor eax, eax\nmov cr8, rax\n"])
+        return rng.choice(
+            [f"mov eax, {level}\nmov cr8, rax\n", "mov rax, cr8\n", "xor eax, eax\nmov cr8, rax\n"]
+        )
 
     def timer(self) -> str:
         return self._timer()
@@ -392,8 +408,20 @@ class _Kernel:
     def user(self) -> str:
         """Ring 3 and back, by INT or by a fault."""
         rng, code, out, back = self.rng, self.label(), self.label(), self.label()
-        inside = rng.choice(["nop\n", "pause\n", "hlt\n", "int3\n", "inc dword ptr [r11]\n", "cli\n", "mov eax, 0xFEE00020\nmov eax, [rax]\n"])
-        inside += rng.choice(["", "mov ecx, 12\n.Lu: dec ecx\njnz .Lu\n", "ud2\n", "int 0x31\n"]).replace(".Lu", self.label())
+        inside = rng.choice(
+            [
+                "nop\n",
+                "pause\n",
+                "hlt\n",
+                "int3\n",
+                "inc dword ptr [r11]\n",
+                "cli\n",
+                "mov eax, 0xFEE00020\nmov eax, [rax]\n",
+            ]
+        )
+        inside += rng.choice(
+            ["", "mov ecx, 12\n.Lu: dec ecx\njnz .Lu\n", "ud2\n", "int 0x31\n"]
+        ).replace(".Lu", self.label())
         return (
             f"lea r12, [rip + {back}]\nmov r14, rsp\nlea r15, [rip + {out}]\n"
             "mov eax, r10d\nshl eax, 12\nadd eax, 0x281000\n"
