@@ -4,7 +4,7 @@ import ctypes
 
 import pytest
 
-from uniSMP.core import page_tracking
+from uniSMP.memory import page_tracking
 
 
 def test_answer_is_a_reason_or_none() -> None:
