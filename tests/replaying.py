@@ -19,6 +19,7 @@ from tracing import KeptTrace
 from uniSMP import Image, Machine, RoundRobin, RunResult, SeededRandom, assemble, assemble_file
 from uniSMP.assembler import library
 from uniSMP.machine.config import MachineConfig
+from uniSMP.memory.boot_information import Module
 from uniSMP.replay import recorder
 from uniSMP.replay.recorder import Recorder
 from uniSMP.replay.replayer import Replayer
@@ -75,7 +76,10 @@ def make_case(seed: int) -> Case:
         cores, memory = rng.randint(1, 8), 16 << 20
         name = rng.choice(_PROGRAMS)
         limits = [rng.randint(20_000, 60_000)] * pieces if quantum < 30 else [150_000] * pieces
-        config = MachineConfig(cores=cores, memory_bytes=memory, serial_input=b"x")
+        modules = (Module("module.bin one", bytes(range(256)) * 5),)
+        config = MachineConfig(
+            cores=cores, memory_bytes=memory, serial_input=b"x", modules=modules
+        )
         return Case(seed, kind, name, config, schedule, quantum, limits)
     memory = random_kernels.MEMORY_BYTES
     cores = rng.randint(1, 8) if kind == "bytes" else _kernel(seed // CASES_OF_A_KERNEL)[0]

@@ -20,6 +20,29 @@ RIP, RAX = x86.UC_X86_REG_RIP, x86.UC_X86_REG_RAX
 SELF_PATCH = "lea rdi, [rip + target + 1]\nmov byte ptr [rdi], 7\nnop\ntarget: mov eax, 1\n{end}"
 
 
+PATCHES_AND_PAUSES = """
+_start:
+    mov r11d, 0x200000
+    test edi, edi
+    jnz other
+    mov ecx, 5
+again:
+    inc byte ptr [place + 1]
+place:
+    mov al, 7
+    add [r11], al
+    pause
+    dec ecx
+    jnz again
+    mov byte ptr [0x200010], 1
+    xor eax, eax
+    out 0xF4, al
+other:
+    nop
+    jmp other
+"""
+
+
 def blocks_of(engine: Uc) -> list[tuple[int, int]]:
     seen: list[tuple[int, int]] = []
     engine.hook_add(
@@ -47,6 +70,15 @@ def test_machine_store_into_its_own_block_counts_once(
     )
     assert done.result.outcome == "FINISHED"
     assert (done.register("rbx"), done.result.steps) == (7, 5 + 3)
+
+
+def test_machine_store_into_a_block_that_ends_in_pause_lets_the_block_go_on() -> None:
+    with Machine(cores=2, boot="long", memory_bytes=4 << 20) as machine:
+        machine.load(assemble(PATCHES_AND_PAUSES))
+        result = machine.run(RoundRobin(50), max_instructions=2000)
+        total = machine.memory.read_integer(0x20_0000, 1)
+    assert (result.outcome, result.cores[0].instructions) == ("FINISHED", 37)
+    assert total == 8 + 9 + 10 + 11 + 12
 
 
 def test_machine_loop_that_patches_itself_each_time_ends(guest: Callable[..., Any]) -> None:

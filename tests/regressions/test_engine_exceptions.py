@@ -8,6 +8,7 @@ import unicorn
 from unicorn import Uc
 from unicorn import x86_const as x86
 
+from uniSMP import RoundRobin
 from uniSMP.core import context as cx
 
 RIP = x86.UC_X86_REG_RIP
@@ -111,6 +112,16 @@ def test_machine_fault_with_error_code_pushes_it_and_its_own_rip(
 ) -> None:
     done = guest(source, {vector: "record"})
     assert (done.word(0), done.word(1)) == (error_code, done.label("here"))
+
+
+@pytest.mark.parametrize("quantum", [1, 2, 3, 10_000])
+@pytest.mark.parametrize("what", ["rcl byte ptr [rax], 7", "rcr dword ptr [rax], cl"])
+def test_machine_faulting_rotate_through_carry_keeps_the_flags(
+    guest: Callable[..., Any], what: str, quantum: int
+) -> None:
+    source = f"mov rax, 0x1FF000000000\nmov ecx, 5\nsub edx, edx\nstc\n{what}"
+    done = guest(source, {14: "record"}, schedule=RoundRobin(quantum))
+    assert done.word(3) & 0xCD5 == 0x45
 
 
 def test_machine_page_fault_sets_cr2(guest: Callable[..., Any]) -> None:

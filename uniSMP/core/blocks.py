@@ -199,9 +199,14 @@ class Block:
 def has_far_accesses(mnemonic: str, operands: str) -> bool:
     """Return whether the engine makes an instruction's accesses in a function of its own.
 
-    A device access that stops such an instruction does not undo it.
+    A device access that stops such an instruction does not undo it. RCL and RCR count: they fold
+    the flags in one, and an access that stops them loses the flags.
     """
-    return mnemonic in _FAR_ACCESSES or (mnemonic in ("fld", "fstp") and "xword" in operands)
+    return (
+        mnemonic in _FAR_ACCESSES
+        or (mnemonic in ("fld", "fstp") and "xword" in operands)
+        or (mnemonic in ("rcl", "rcr") and "[" in operands)
+    )
 
 
 def is_sensitive(mnemonic: str, operands: str) -> bool:

@@ -201,6 +201,7 @@ class Core(CoreParts):
     def _step_undoing(self, linear: int, size: int) -> Stop | None:
         """Do the same for an instruction that a device access does not undo by itself."""
         state, saved = self._state, self._context.save()
+        flags = native.read_flags(state)
         state[ns.MMIO_KNOWN] = 0
         self._charge_one(linear, size)
         reason = self._run_one()
@@ -211,6 +212,8 @@ class Core(CoreParts):
             self._charge_one(linear, size)
             reason = self._run_one()
         state[ns.MMIO_KNOWN] = 0
+        if reason == ns.STOPPED_EXCEPTION and self._context.linear_rip == linear:
+            self._context.set_flags(flags)
         return self._after_step(reason)
 
     def _after_step(self, reason: int) -> Stop | None:

@@ -133,13 +133,18 @@ def on_block(_engine: Any, address: int, size: int, data: Any) -> None:  # noqa:
         _keep_place(state, 1)
         _begin_block(cpu)
         return
+    start = np.int64(address)
+    length = np.int64(size)
     if state[ns.STOP_NEXT] != 0:
         reason = state[ns.STOP_NEXT]
         state[ns.STOP_NEXT] = 0
+        if state[ns.BLOCK_START] <= start and start + length < state[ns.BLOCK_END]:
+            # The block did not come to its end: the engine repeats a store that changed it.
+            state[ns.UNKNOWN_ADDRESS] = start
+            state[ns.UNKNOWN_SIZE] = length
+            reason = ns.STOPPED_UNKNOWN
         _stop(state, reason)
         return
-    start = np.int64(address)
-    length = np.int64(size)
     table = carray(pointer(np.uint64(state[ns.TABLE])), (_TABLE_WORDS,), np.int64)
     hflags = np.int64(cpu[cx.HFLAGS >> 2])
     entry = _slot(start)

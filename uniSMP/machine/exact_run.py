@@ -50,6 +50,7 @@ class ExactRun:
     Attributes:
         core: the core whose row is under way, or ran last.
         start: what its `retired` was when the row began, behind the delivery.
+        row: number of the row that is under way; where `is_row_over`, of one before.
         is_row_over: whether that row was run to its end.
         is_interrupted: asked every million instructions or so, or None; True raises `Interrupted`.
         marks: of the rows that `run_rows` or `end_row` ended last, see `fold_mark`.
@@ -66,6 +67,7 @@ class ExactRun:
         self._start_faults = 0
         self.core = parts.cores[0]
         self.start = 0
+        self.row = -1
         self.is_row_over = True
         self.is_interrupted: Callable[[], bool] | None = None
         self.marks: list[int] = []
@@ -140,6 +142,7 @@ class ExactRun:
         if batch.open is not None:
             row = first + begun - 1
             self.core, self.start = batch.open.core, batch.open.start
+            self.row, self.is_row_over = row, False
             self._start_faults = self.core.faults_at(self.start)
             if batch.open.reason is not None:
                 stop = self._loop.resume(self.core, batch.open.reason)
@@ -149,7 +152,7 @@ class ExactRun:
             marks += self.marks
         if begun:
             last = first + begun - 1
-            self.core = self._cores[int(rows.core[last])]
+            self.core, self.row = self._cores[int(rows.core[last])], last
             if _begins_slice(rows, last):
                 self._slice_start = self.core.retired - int(rows.instructions[last])
             self._coherence.synchronize()
@@ -165,7 +168,6 @@ class ExactRun:
         core = self._cores[int(rows.core[row])]
         vector = int(rows.vector[row])
         self.core = core
-        self.is_row_over = False
         if _begins_slice(rows, row):
             self._slice_start = core.retired
             if self._boundary.events is not None:
@@ -177,6 +179,7 @@ class ExactRun:
             self._deliver(core, vector)
         self.start = core.retired
         self._start_faults = core.faults_in_place
+        self.row, self.is_row_over = row, False
 
     def let_time_pass(self) -> None:
         """Let idle time pass until some core can run."""

@@ -47,11 +47,12 @@ class StateHash:
         """Return the hash of how things stand, HASH_BYTES bytes."""
         self._update(self._asker.take())
         parts = self._parts
-        result = hashlib.blake2b((self._sum & _MASK).to_bytes(HASH_BYTES, "little"))
+        total = (self._sum & _MASK).to_bytes(HASH_BYTES, "little")
+        result = hashlib.blake2b(total, digest_size=HASH_BYTES)
         for core in parts.cores:
             result.update(architectural_state(core))
         result.update(parts.board.state(parts.clock.now_ticks))
-        return result.digest()[:HASH_BYTES]
+        return result.digest()
 
     def close(self) -> None:
         """Track no more."""

@@ -25,6 +25,7 @@ _LOCAL = struct.Struct("<4s5H3I2H")
 _LOCAL_MAGIC = b"PK\3\4"
 _DIRECTORY_MAGIC = b"PK\1\2"
 _DEFLATED = 8
+_MOST_NAME_BYTES = 100
 MOST_BYTES = 1 << 31
 """Most bytes a member may unpack to."""
 
@@ -90,6 +91,7 @@ class ContainerWriter:
     def close(self) -> None:
         """Leave the file as it is."""
         self._file.close()
+        self._archive.close()
         if self._temporary is not None:
             self._temporary.unlink(missing_ok=True)
             self._temporary = None
@@ -129,6 +131,8 @@ def _scan(data: bytes) -> tuple[dict[str, bytes], bool]:
                 raise FormatError(f"damaged: the member at byte {at} has a wrong size")
             return members, False
         name = data[end : end + name_bytes].decode("ascii", "backslashreplace")
+        if name_bytes > _MOST_NAME_BYTES or not name.isprintable():
+            raise FormatError(f"damaged: the header of the member at byte {at} is not valid")
         if flags or method != _DEFLATED or extra_bytes or name in members or size > MOST_BYTES:
             raise FormatError(f"damaged: the header of member {name} at byte {at} is not valid")
         members[name] = _unpack(data[start : start + packed], size, checksum, name)

@@ -91,6 +91,12 @@ class Recording:
         """How each run ended, in order."""
         return [item for _row, item in self.items if isinstance(item, RunEnd)]
 
+    def _last_end(self) -> RunEnd | None:
+        """Return how the last run ended, if that was recorded."""
+        ends = [(row, item) for row, item in self.items if isinstance(item, RunEnd)]
+        is_known = self.is_complete and ends and ends[-1][0] == len(self.rows)
+        return ends[-1][1] if is_known else None
+
     @property
     def steps(self) -> int:
         """Instructions of all cores up to the end, or to the last checkpoint."""
@@ -99,14 +105,14 @@ class Recording:
     @property
     def outcome(self) -> str | None:
         """How the last run ended; None: it was not recorded to its end."""
-        ends = self.run_ends
-        return ends[-1].outcome if ends and self.is_complete else None
+        end = self._last_end()
+        return None if end is None else end.outcome
 
     @property
     def digest(self) -> str | None:
         """Digest when the last run ended, or None."""
-        ends = self.run_ends
-        return ends[-1].digest if ends and self.is_complete else None
+        end = self._last_end()
+        return None if end is None else end.digest
 
 
 def _read_chunks(members: dict[str, bytes], cores: int) -> list[Chunk]:

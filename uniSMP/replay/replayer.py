@@ -31,6 +31,7 @@ class Replayer(Timeline):
 
     Attributes:
         recording: what is replayed.
+        was_interrupted: whether the host stopped `run` before its end.
         differs_in_memory: whether a checkpoint differed, while the marks before it agreed.
     """
 
@@ -44,6 +45,8 @@ class Replayer(Timeline):
         machine.on_input = _refuse
         self._hash: StateHash | None = None
         self.differs_in_memory = False
+        self.was_interrupted = False
+        self._compared_ends: set[int] = set()
         self._most_items = len(recording.items)
         self._last_end = max(
             (at for at, (_row, item) in enumerate(recording.items) if isinstance(item, RunEnd)),
@@ -87,13 +90,15 @@ class Replayer(Timeline):
             self._exact.is_interrupted = is_interrupted
             is_whole = self._replay()
         except Interrupted:
-            is_whole = False
+            is_whole, self.was_interrupted = False, True
         finally:
             boundary.on_console = self._exact.is_interrupted = None
             self.trace(None)
             self._hash.close()
             self._most_items = len(self.recording.items)
-        return self._result if is_whole and self._result is not None else self._unfinished()
+        if is_whole and self._result is not None and self._is_between_runs:
+            return self._result
+        return self._unfinished()
 
     def _replay(self) -> bool:
         """Go to the end from checkpoint to checkpoint; return whether the run ended there."""
@@ -111,6 +116,10 @@ class Replayer(Timeline):
 
     def _end_run(self, end: RunEnd) -> None:
         super()._end_run(end)
+        if self._hash is None and self._items not in self._compared_ends:
+            self._compared_ends.add(self._items)
+            if self.machine.digest() != end.digest:
+                raise DivergenceError("the digest at the end is not the recorded one")
         if self._hash is not None and self._items - 1 == self._last_end:
             self._result = self._check_end(end)
 
@@ -147,10 +156,11 @@ class Replayer(Timeline):
         return result
 
     def _unfinished(self) -> RunResult:
-        reason = "no run was recorded"
+        has_rows = len(self.history) > 0
+        reason = "no run was recorded" + " to its end" * has_rows
         if not self.recording.is_complete:
             reason = "the recording was not completed: this is its last checkpoint"
-        if self.position < self.history.end:
+        if self.was_interrupted:
             reason = "the host stopped the replay"
         return self.machine.result(Ending(Outcome.HOST_TIMEOUT, reason))
 

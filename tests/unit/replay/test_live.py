@@ -314,13 +314,49 @@ def test_marks_hold_over_changes_of_the_past(cores: int) -> None:
         assert line.machine.digest() == digest
 
 
-def test_machine_that_has_run_or_is_recorded_is_refused(path: Path) -> None:
-    with machine_with(COUNT_TO_100) as machine, Recorder(machine, path):
-        with pytest.raises(ConfigError, match="recorded, or followed by a time line, already"):
-            LiveTimeline(machine, RoundRobin(50))
+def test_machine_that_is_recorded_is_refused(path: Path) -> None:
+    with (
+        machine_with(COUNT_TO_100) as machine,
+        Recorder(machine, path),
+        pytest.raises(ConfigError, match="recorded, or followed by a time line, already"),
+    ):
+        LiveTimeline(machine, RoundRobin(50))
+
+
+def test_machine_that_has_run_is_refused() -> None:
+    with machine_with(COUNT_TO_100) as machine:
         machine.run(max_instructions=1)
         with pytest.raises(ConfigError, match="has run already"):
             LiveTimeline(machine, RoundRobin(50))
+
+
+def test_write_before_a_moment_stays_when_another_follows_it() -> None:
+    with live(COUNT_TO_100) as line:
+        line.machine.memory.write(0x5000, b"x")
+        line.step_core(0)
+        line.step_back()
+        assert line.machine.memory.read(0x5000, 1) == b"x"
+        line.machine.memory.write(0x5001, b"y")
+        line.forward()
+        assert line.machine.memory.read(0x5000, 2) == b"xy"
+
+
+def test_exception_while_history_is_made_leaves_what_was_known() -> None:
+    def fail(_data: bytes) -> None:
+        raise KeyError
+
+    source = "_start: mov ecx, 200\nagain: loop again\nmov al, 'a'\nout 0xE9, al\nfinish"
+    with live(source) as line:
+        line.goto(40)
+        digest = line.machine.digest()
+        line.machine.parts.loop.boundary.on_console = fail
+        with pytest.raises(KeyError):
+            line.goto(203)
+        line.machine.parts.loop.boundary.on_console = None
+        line.goto(40)
+        assert line.machine.digest() == digest
+        line.forward()
+        assert (line.machine.console, line.ending is not None) == (b"a", True)
 
 
 def test_machine_of_a_time_line_is_not_recorded(path: Path) -> None:

@@ -337,8 +337,8 @@ def test_interrupted_replay_ends_inside_a_long_slice(path: Path) -> None:
     answers = iter([False, False, True])
     with Replayer(path) as replayer:
         result = replayer.run(is_interrupted=lambda: next(answers))
-        assert result.steps == 2_000_000
-        assert replayer.position == Position(0, 2_000_000, 0)
+        assert result.steps == 3_000_000
+        assert replayer.position == Position(0, 3_000_000, 0)
 
 
 def test_console_is_told_as_it_appears(path: Path) -> None:

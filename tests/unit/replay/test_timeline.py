@@ -2,14 +2,25 @@
 
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from guests import BUSY, COUNT_TO_100, TWO_CORES, address, machine_with, record
 
-from uniSMP import ConfigError, Machine, Recorder, Replayer, RoundRobin, SeededRandom
+from uniSMP import (
+    ConfigError,
+    DivergenceError,
+    Machine,
+    Recorder,
+    Recording,
+    Replayer,
+    RoundRobin,
+    SeededRandom,
+)
 from uniSMP.machine.snapshot import StoreIsFullError
+from uniSMP.replay.chunks import RunEnd
 from uniSMP.replay.history import START, Position
 
 STEPS = 8000
@@ -109,14 +120,14 @@ def test_end_is_the_end_with_any_snapshots(busy: Path, interval: int) -> None:
         assert line.machine.memory.read(0x5000, 6) == b"behind"
 
 
-def test_input_is_there_from_the_row_behind_it(line: Replayer) -> None:
+def test_input_is_there_from_the_boundary_at_which_it_was_put_in(line: Replayer) -> None:
     place = line.history.items[2][0]
-    line.goto_position(line.history.end_of(place - 1))
+    end = line.history.end_of(place - 1)
+    line.goto_position(Position(place - 1, end.instructions - 1, 0))
     assert line.machine.memory.read(0x5000, 6) == b"before"
-    line.goto_position(Position(place, 0, 0))
+    line.goto_position(end)
     assert line.machine.memory.read(0x5000, 6) == b"middle"
     assert line.machine.core(1).registers["r15"] == 15
-    assert line.ending is None
     line.goto(10)
     assert line.machine.memory.read(0x5000, 6) == b"before"
 
@@ -137,7 +148,7 @@ def test_snapshots_come_before_the_machine_is_moved(busy: Path) -> None:
 
 
 def test_snapshots_are_thinned_out(busy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("uniSMP.replay.timeline._MOST_SNAPSHOTS", 16)
+    monkeypatch.setattr("uniSMP.machine.snapshot._MOST_SNAPSHOTS", 16)
     with Replayer(busy) as line:
         line._interval = 10
         counts = []
@@ -300,3 +311,39 @@ def test_machine_is_closed_with_the_line(busy: Path) -> None:
     line.close()
     assert isinstance(line.machine, Machine)
     assert line.machine.parts.ram.size_bytes == 2 << 20
+
+
+def test_input_before_the_first_run_is_there_at_the_start(path: Path) -> None:
+    with machine_with(COUNT_TO_100) as machine:
+        machine.memory.write(0x5000, b"early")
+        with Recorder(machine, path):
+            machine.run()
+    with Replayer(path) as line:
+        line.goto(0)
+        assert line.machine.memory.read(0x5000, 5) == b"early"
+
+
+def test_move_after_a_divergence_begins_at_a_snapshot(busy: Path) -> None:
+    recording = Recording.open(busy)
+    rows = replace(recording.rows, instructions=recording.rows.instructions.copy())
+    rows.instructions[40] += 1
+    with Replayer(replace(recording, rows=rows)) as line:
+        line.goto(20)
+        digest = line.machine.digest()
+        with pytest.raises(DivergenceError):
+            line.goto_position(line.history.end)
+        line.goto(20)
+        assert (line.step, line.machine.digest()) == (20, digest)
+
+
+def test_end_that_was_reached_by_going_there_is_compared(busy: Path) -> None:
+    recording = Recording.open(busy)
+    altered = [
+        (row, replace(item, digest="0" * 64) if isinstance(item, RunEnd) else item)
+        for row, item in recording.items
+    ]
+    with (
+        Replayer(replace(recording, items=altered)) as line,
+        pytest.raises(DivergenceError, match="the digest at the end"),
+    ):
+        line.goto_position(line.history.end)
