@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from uniSMP.cli.target import Target
 from uniSMP.machine.machine import Machine
+from uniSMP.machine.target import Target
 from uniSMP.trace.text import SymbolNames, disassemble
 
 _LONGEST_RETURN = 7

@@ -15,10 +15,10 @@ from uniSMP.cli.machine_options import (
     make_guest,
     refuse_machine_options,
 )
-from uniSMP.cli.target import Target
 from uniSMP.cli.trace_options import TraceOptions, make_writer
 from uniSMP.errors import ConfigError
 from uniSMP.machine.machine import Machine
+from uniSMP.machine.target import Target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,7 +87,7 @@ def _recorded(path: Path) -> "Iterator[tuple[Timeline, Target]]":
 
     recording = Recording.open(path)
     with Replayer(recording) as replayer:
-        yield replayer, Target(path.stem, recording.image)
+        yield replayer, recording.target
 
 
 def _serve(timeline: "Timeline", guest: Target, address: tuple[str, int] | None) -> None:

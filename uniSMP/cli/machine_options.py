@@ -9,10 +9,11 @@ from typing import Any, get_args
 
 import click
 
-from uniSMP.cli.target import Target, resolve
+from uniSMP.cli.target import resolve
 from uniSMP.errors import ConfigError, ImageError
 from uniSMP.machine.config import DEFAULT_MEMORY_BYTES, Boot, MachineConfig
 from uniSMP.machine.machine import DEFAULT_QUANTUM_INSTRUCTIONS
+from uniSMP.machine.target import Target
 from uniSMP.memory.sizes import parse_size
 from uniSMP.schedule.policy import Schedule
 from uniSMP.schedule.round_robin import RoundRobin

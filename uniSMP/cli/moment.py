@@ -4,9 +4,9 @@ import click
 
 from uniSMP.cli.code_text import CodeText
 from uniSMP.cli.ranges import parse_place
-from uniSMP.cli.target import Target
 from uniSMP.machine.chip_report import describe_apic, describe_interrupts, describe_pic
 from uniSMP.machine.host_input import MemoryInput
+from uniSMP.machine.target import Target
 from uniSMP.replay.conditions import Accessed
 from uniSMP.replay.replayer import Replayer
 

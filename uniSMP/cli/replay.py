@@ -10,7 +10,6 @@ from uniSMP.cli.divergence_report import print_divergence
 from uniSMP.cli.host_limits import HostLimits
 from uniSMP.cli.moment import print_last_write, print_moment
 from uniSMP.cli.progress import RunDisplay
-from uniSMP.cli.target import Target
 from uniSMP.cli.trace_options import (
     TraceOptions,
     end_writer,
@@ -21,6 +20,7 @@ from uniSMP.cli.trace_options import (
 )
 from uniSMP.errors import ConfigError, DivergenceError
 from uniSMP.machine.outcome import RunResult
+from uniSMP.machine.target import Target
 from uniSMP.replay.recording import Recording
 from uniSMP.replay.replayer import Replayer
 

@@ -10,7 +10,6 @@ from uniSMP.cli.host_limits import HostLimits
 from uniSMP.cli.machine_options import MachineOptions, machine_options, make_guest
 from uniSMP.cli.progress import RunDisplay
 from uniSMP.cli.record_options import make_recorder
-from uniSMP.cli.target import Target
 from uniSMP.cli.trace_options import (
     TraceOptions,
     end_writer,
@@ -23,6 +22,7 @@ from uniSMP.errors import ConfigError
 from uniSMP.machine.config import MachineConfig
 from uniSMP.machine.machine import Machine
 from uniSMP.machine.outcome import Outcome, RunResult
+from uniSMP.machine.target import Target
 from uniSMP.schedule.policy import Schedule
 
 _DEFAULT_LIMIT_INSTRUCTIONS = 10_000_000_000

@@ -11,7 +11,13 @@ from uniSMP.checks.pmm_layout import RangeNode, read_managed
 from uniSMP.checks.pmm_walk import walk
 from uniSMP.errors import ConfigError, UniSMPError
 from uniSMP.gdb.tracing import Tracing
-from uniSMP.machine.chip_report import DESCRIPTIONS, describe_apic
+from uniSMP.machine.chip_report import (
+    describe_apic,
+    describe_interrupts,
+    describe_io_apic,
+    describe_pic,
+)
+from uniSMP.machine.machine import Machine
 from uniSMP.trace.text import SymbolNames
 
 if TYPE_CHECKING:
@@ -33,6 +39,12 @@ step               the step at which the machine stands
 trace on DIR       write what is executed from here on to a trace in the folder DIR
 trace off          end that trace
 """
+_DESCRIPTIONS: dict[str, Callable[[Machine], str]] = {
+    "interrupts": describe_interrupts,
+    "ioapic": describe_io_apic,
+    "pic": describe_pic,
+}
+"""What is shown of the whole machine, by command."""
 _STALE = "gdb does not see that time has moved: say `maintenance flush register-cache`\n"
 _MOST_BYTES = 4096
 _MOST_INSTRUCTIONS = 256
@@ -77,8 +89,8 @@ class Monitor:
         """
         name, *words = line.split() or ["help"]
         try:
-            if name in DESCRIPTIONS:
-                return DESCRIPTIONS[name](self._timeline.machine)
+            if name in _DESCRIPTIONS:
+                return _DESCRIPTIONS[name](self._timeline.machine)
             if name in self._commands:
                 return self._commands[name](words, core_id)
         except UniSMPError as error:

@@ -14,10 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from uniSMP.core.core_parts import CoreImage
-from uniSMP.core.page_tracking import used_pages
 from uniSMP.machine.outcome import Ending
 from uniSMP.machine.parts import MachineParts
 from uniSMP.machine.written_pages import PAGE_BYTES, RamTracking
+from uniSMP.memory.page_tracking import used_pages
 
 _MOST_SNAPSHOTS, _FEWEST_SNAPSHOTS = 256, 16
 _TABLE_BYTES = 64 << 20

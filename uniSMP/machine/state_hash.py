@@ -9,10 +9,10 @@ import hashlib
 
 import numpy as np
 
-from uniSMP.core.page_tracking import Pages, used_pages
 from uniSMP.core.registers import architectural_state
 from uniSMP.machine.parts import MachineParts
 from uniSMP.machine.written_pages import PAGE_BYTES, RamTracking
+from uniSMP.memory.page_tracking import Pages, used_pages
 
 HASH_BYTES = 16
 _MASK = (1 << 8 * HASH_BYTES) - 1

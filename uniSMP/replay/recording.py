@@ -11,6 +11,7 @@ from uniSMP.assembler.image import Image
 from uniSMP.errors import FormatError
 from uniSMP.machine.config import MachineConfig
 from uniSMP.machine.slice_log import Rows
+from uniSMP.machine.target import Target
 from uniSMP.replay import manifest as about
 from uniSMP.replay.chunks import Checkpoint, Chunk, Item, RunEnd, decode
 from uniSMP.replay.container import read_members
@@ -28,6 +29,7 @@ class Recording:
         manifest: what it says of itself, see docs/formats.md.
         config: the machine's configuration.
         image: what was loaded.
+        target: the same, by the name that the facts have for it, else by that of the file.
         rows: every row of every slice.
         items: what stands between them: (row behind it, what), in order.
         checkpoints: one for each chunk; the first is that of the machine before it ran.
@@ -40,6 +42,7 @@ class Recording:
     manifest: dict[str, Any]
     config: MachineConfig
     image: Image | bytes
+    target: Target
     rows: Rows
     items: Sequence[tuple[int, Item]]
     checkpoints: Sequence[Checkpoint]
@@ -75,6 +78,7 @@ class Recording:
             manifest=manifest,
             config=config,
             image=image,
+            target=Target(str(manifest["facts"].get("target", path.name)), image),
             rows=Rows.join([chunk.rows for chunk in chunks]),
             items=[item for chunk in chunks for item in chunk.items],
             checkpoints=[chunk.checkpoint for chunk in chunks],

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from uniSMP.core import page_tracking
-from uniSMP.core.page_tracking import ComparisonTracking, KernelTracking, WrittenPages, track
+from uniSMP.memory import page_tracking
+from uniSMP.memory.page_tracking import ComparisonTracking, KernelTracking, WrittenPages, track
 
 PAGE = 4096
 PAGES = 1200
