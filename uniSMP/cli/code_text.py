@@ -2,11 +2,10 @@
 
 from collections.abc import Iterator
 
-from uniSMP.cli.target import Target
 from uniSMP.machine.machine import Machine
+from uniSMP.machine.target import Target
 from uniSMP.trace.text import SymbolNames, disassemble
 
-_LONGEST_INSTRUCTION_BYTES = 15
 _LONGEST_RETURN = 7
 _STACK_QUADS = 512
 _MOST_FRAMES = 32
@@ -35,9 +34,7 @@ class CodeText:
 
     def instructions(self, core_id: int, linear: int, count: int) -> Iterator[tuple[int, str, str]]:
         """Return (address, bytes in hexadecimal, text) of the next instructions of a core."""
-        code = self._machine.core(core_id).read(linear, _LONGEST_INSTRUCTION_BYTES * count)
-        bits = self._machine.core(core_id).code_bits
-        for address, part, text in disassemble(code, linear, bits)[:count]:
+        for address, part, text in self._machine.core(core_id).disassemble(linear, count):
             yield address, part.hex(" "), text
 
     def instruction(self, core_id: int, linear: int) -> str:

@@ -3,8 +3,9 @@
 import click
 
 from uniSMP.assembler.image import Image
-from uniSMP.cli.target import Target, resolve
+from uniSMP.cli.target import resolve
 from uniSMP.errors import ConfigError
+from uniSMP.machine.target import Target
 from uniSMP.memory import multiboot
 from uniSMP.trace.text import SymbolNames, disassemble
 

@@ -3,8 +3,8 @@
 import click
 
 from uniSMP.cli.code_text import CodeText
-from uniSMP.cli.target import Target
 from uniSMP.errors import DivergenceError
+from uniSMP.machine.target import Target
 from uniSMP.replay.divergence import Divergence, explain
 from uniSMP.replay.replayer import Replayer
 

@@ -8,8 +8,9 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from uniSMP.core import engine_build, native, native_cache, page_tracking
+from uniSMP.core import engine_build, native, native_cache
 from uniSMP.errors import UniSMPError
+from uniSMP.memory import page_tracking
 
 
 @dataclass(frozen=True, slots=True)

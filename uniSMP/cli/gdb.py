@@ -5,17 +5,20 @@ import sys
 from contextlib import contextmanager
 from ipaddress import ip_address
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
 import click
 
-from uniSMP.cli.run import choose_schedule, read_serial, start_directly
-from uniSMP.cli.target import Target, resolve
+from uniSMP.cli.machine_options import (
+    MachineOptions,
+    machine_options,
+    make_guest,
+    refuse_machine_options,
+)
 from uniSMP.cli.trace_options import TraceOptions, make_writer
 from uniSMP.errors import ConfigError
-from uniSMP.machine.config import DEFAULT_MEMORY_BYTES, Boot, MachineConfig
-from uniSMP.machine.machine import DEFAULT_QUANTUM_INSTRUCTIONS, Machine
-from uniSMP.memory.sizes import parse_size
+from uniSMP.machine.machine import Machine
+from uniSMP.machine.target import Target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +29,6 @@ if TYPE_CHECKING:
     from uniSMP.trace.writer import TraceWriter
 
 _ZIP_MAGIC = b"PK\3\4"
-_MACHINE_OPTIONS = ("cores", "memory", "quantum", "seed", "append", "modules", "boot", "serial")
 
 
 @click.command("gdb")
@@ -34,44 +36,16 @@ _MACHINE_OPTIONS = ("cores", "memory", "quantum", "seed", "append", "modules", "
 @click.option("--port", default=1234, show_default=True, help="TCP port; 0 takes a free one.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--stdio", is_flag=True, help="Talk over standard input and output, not TCP.")
-@click.option("--cores", default=1, show_default=True, help="Number of cores, 1 to 255.")
-@click.option(
-    "--memory",
-    default=f"{DEFAULT_MEMORY_BYTES >> 20}M",
-    show_default=True,
-    help="RAM, such as 64M.",
-)
-@click.option(
-    "--quantum",
-    default=DEFAULT_QUANTUM_INSTRUCTIONS,
-    show_default=True,
-    help="Instructions of a slice (with --seed: at most).",
-)
-@click.option("--seed", type=int, help="Random slices from this seed instead of round robin.")
-@click.option("--append", default="", help="Command line for a multiboot guest.")
-@click.option("--module", "modules", multiple=True, help="File for a multiboot guest; repeatable.")
-@click.option(
-    "--boot",
-    type=click.Choice(get_args(Boot)),
-    help="How the guest begins.  [default: multiboot if it has a header, else long]",
-)
-@click.option("--input", "serial", help="File whose bytes arrive at COM1.")
+@machine_options
 @click.pass_context
-def command(  # noqa: PLR0913 - one parameter per option
+def command(
     context: click.Context,
     *,
     target: str,
     port: int,
     host: str,
     stdio: bool,
-    cores: int,
-    memory: str,
-    quantum: int,
-    seed: int | None,
-    append: str,
-    modules: tuple[str, ...],
-    boot: Boot | None,
-    serial: str | None,
+    options: MachineOptions,
 ) -> int:
     """Let gdb debug TARGET: a guest as `unismp run` takes it, or a recording.
 
@@ -81,29 +55,18 @@ def command(  # noqa: PLR0913 - one parameter per option
     """
     address = None if stdio else (host, port)
     if is_recording(Path(target)):
-        _refuse_machine_options(context)
+        refuse_machine_options(context, "the recording says what the machine is; leave it out")
         with _recorded(Path(target)) as (timeline, guest):
             _serve(timeline, guest, address)
         return 0
-    if serial == "-":
+    if options.serial == "-":
         raise ConfigError("--input -: standard input is not read here; give a file")
-    schedule = choose_schedule(seed, quantum)
-    config = MachineConfig(
-        cores=cores,
-        memory_bytes=parse_size(memory),
-        boot=boot or "multiboot",
-        command_line=append,
-        modules=modules,
-        serial_input=read_serial(serial),
-    )
-    guest = resolve(target)
-    if boot is None and not guest.is_multiboot:
-        config = start_directly(guest, config)
+    guest, schedule, config = make_guest(target, options)
     from uniSMP.replay.live import LiveTimeline  # noqa: PLC0415 - needed by this command only
 
     machine = Machine(config)
     machine.load(guest.image)
-    with LiveTimeline(machine, schedule, quantum=quantum) as timeline:
+    with LiveTimeline(machine, schedule, quantum=options.quantum) as timeline:
         _serve(timeline, guest, address)
     return 0
 
@@ -117,15 +80,6 @@ def is_recording(path: Path) -> bool:
         return False
 
 
-def _refuse_machine_options(context: click.Context) -> None:
-    """Raise ConfigError where an option says what the recording says already."""
-    for name in _MACHINE_OPTIONS:
-        source = context.get_parameter_source(name)
-        if source is not click.core.ParameterSource.DEFAULT:
-            option = {"modules": "module", "serial": "input"}.get(name, name)
-            raise ConfigError(f"--{option}: the recording says what the machine is; leave it out")
-
-
 @contextmanager
 def _recorded(path: Path) -> "Iterator[tuple[Timeline, Target]]":
     from uniSMP.replay.recording import Recording  # noqa: PLC0415 - needed by this command only
@@ -133,7 +87,7 @@ def _recorded(path: Path) -> "Iterator[tuple[Timeline, Target]]":
 
     recording = Recording.open(path)
     with Replayer(recording) as replayer:
-        yield replayer, Target(path.stem, recording.image)
+        yield replayer, recording.target
 
 
 def _serve(timeline: "Timeline", guest: Target, address: tuple[str, int] | None) -> None:

@@ -4,8 +4,9 @@ import click
 
 from uniSMP.cli.code_text import CodeText
 from uniSMP.cli.ranges import parse_place
-from uniSMP.cli.target import Target
 from uniSMP.machine.chip_report import describe_apic, describe_interrupts, describe_pic
+from uniSMP.machine.host_input import MemoryInput
+from uniSMP.machine.target import Target
 from uniSMP.replay.conditions import Accessed
 from uniSMP.replay.replayer import Replayer
 
@@ -86,10 +87,15 @@ def print_last_write(replayer: Replayer, guest: Target, wanted: str, step: int |
     if step is None:
         replayer.goto_position(replayer.history.end)
     text = CodeText(replayer.machine, guest)
+    end, items = replayer.step, replayer.items_done
     hit = replayer.reverse_continue(Accessed(linear, size, "w"))
     place = f"{size} bytes at {text.place(linear)}"
+    by_host = _last_host_write(replayer, items, linear, size)
+    if by_host is not None and (hit is None or by_host > hit.step):
+        click.echo(f"step {by_host:,}: the host wrote the {place}")
+        return
     if hit is None:
-        click.echo(f"nobody wrote the {place} before step {step or replayer.history.steps:,}")
+        click.echo(f"nobody wrote the {place} before step {end:,}")
         return
     core = replayer.machine.core(hit.core_id)
     before = core.read(linear, size)
@@ -102,6 +108,18 @@ def print_last_write(replayer: Replayer, guest: Target, wanted: str, step: int |
         click.echo(f"  {_number(before)} -> {_number(after)}")
     for address in text.backtrace(hit.core_id):
         click.echo(f"  called from {address:#x}  {text.place(address)}")
+
+
+def _last_host_write(replayer: Replayer, items: int, linear: int, size: int) -> int | None:
+    """Return the step at which the host last wrote there, by what core 0 maps there now."""
+    core = replayer.machine.core(0)
+    places = [place for place in (core.translate(linear + at) for at in range(size)) if place]
+    for row, item in reversed(replayer.history.items[:items]):
+        if isinstance(item, MemoryInput):
+            written = range(item.physical, item.physical + len(item.data))
+            if any(place in written for place in places):
+                return replayer.history.begins(row)
+    return None
 
 
 def _number(data: bytes) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import click
 import numpy as np
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from uniSMP.machine.slice_log import CONTINUED, NO_VECTOR
@@ -28,7 +29,7 @@ def command(*, file: Path, as_json: bool) -> None:
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     for name, value in facts.items():
-        table.add_row(name.replace("_", " "), _text(value))
+        table.add_row(name.replace("_", " "), escape(_text(value)))
     Console(file=sys.stdout, highlight=False, soft_wrap=not sys.stdout.isatty()).print(table)
 
 

@@ -10,7 +10,6 @@ from uniSMP.cli.divergence_report import print_divergence
 from uniSMP.cli.host_limits import HostLimits
 from uniSMP.cli.moment import print_last_write, print_moment
 from uniSMP.cli.progress import RunDisplay
-from uniSMP.cli.target import Target
 from uniSMP.cli.trace_options import (
     TraceOptions,
     end_writer,
@@ -20,7 +19,8 @@ from uniSMP.cli.trace_options import (
     trace_options,
 )
 from uniSMP.errors import ConfigError, DivergenceError
-from uniSMP.machine.outcome import Outcome, RunResult
+from uniSMP.machine.outcome import RunResult
+from uniSMP.machine.target import Target
 from uniSMP.replay.recording import Recording
 from uniSMP.replay.replayer import Replayer
 
@@ -83,9 +83,8 @@ def command(  # noqa: PLR0913 - one parameter per option
             click.echo(report.to_json(result))
         else:
             report.print_summary(result, guest.labels, sys.stdout)
-            _say(recording, result)
-    is_whole = not recording.is_complete or result.steps == recording.steps
-    return 0 if is_whole else _INTERRUPTED
+            _say(replayer, result)
+    return _INTERRUPTED if replayer.was_interrupted else 0
 
 
 def _replay(
@@ -109,14 +108,15 @@ def _replay(
     return result
 
 
-def _say(recording: Recording, result: RunResult) -> None:
-    if not recording.is_complete:
+def _say(replayer: Replayer, result: RunResult) -> None:
+    recording = replayer.recording
+    if replayer.was_interrupted:
+        click.echo(f"stopped at step {result.steps:,} of {recording.steps:,}")
+    elif not recording.is_complete:
         click.echo(
             f"replayed up to the last checkpoint, step {recording.steps:,}: it agrees "
             "(the recording was not completed)"
         )
-    elif result.outcome is Outcome.HOST_TIMEOUT and result.steps < recording.steps:
-        click.echo(f"stopped at step {result.steps:,} of {recording.steps:,}")
     else:
         click.echo(f"the same run as recorded: {len(recording.rows):,} slices agree")
 

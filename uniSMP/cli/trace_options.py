@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from uniSMP.cli.ranges import parse_cores, parse_range, parse_symbol
-from uniSMP.cli.target import Target
 from uniSMP.machine.outcome import RunResult
+from uniSMP.machine.target import Target
 
 if TYPE_CHECKING:
     from uniSMP.machine.tracer import TraceFilter
@@ -118,19 +118,7 @@ def make_writer(
             },
         }
     )
-    labels = sorted(guest.labels.items(), key=lambda item: item[1])
-    writer.add("symbols", {"address": [at for _, at in labels], "name": [n for n, _ in labels]})
-    lines = guest.lines
-    writer.add(
-        "lines",
-        {
-            "address": [line.address for line in lines],
-            "file": [line.file for line in lines],
-            "line": [line.line for line in lines],
-        },
-    )
-    writer.flush("symbols")
-    writer.flush("lines")
+    writer.add_names(guest.labels, guest.lines)
     return writer
 
 

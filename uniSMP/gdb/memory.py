@@ -3,17 +3,12 @@
 Registers of devices are refused: reading some of them changes their state.
 """
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from uniSMP.arch.paging import PAGE_BYTES
 from uniSMP.errors import ConfigError
 
 if TYPE_CHECKING:
     from uniSMP.replay.timeline import Timeline
-
-_PAGE_MASK = PAGE_BYTES - 1
-_ADDRESS_END = 1 << 64
 
 
 class DebugMemory:
@@ -49,7 +44,7 @@ class DebugMemory:
         Raises:
             ConfigError: not all of it is mapped to RAM.
         """
-        pieces = list(self._pieces(core_id, address, len(data)))
+        pieces = self._pieces(core_id, address, len(data))
         memory = self._timeline.machine.memory
         is_mapped = sum(size for _, size in pieces) == len(data)
         if not is_mapped or any(physical + size > memory.size_bytes for physical, size in pieces):
@@ -59,14 +54,8 @@ class DebugMemory:
             memory.write(physical, data[done : done + size])
             done += size
 
-    def _pieces(self, core_id: int, address: int, size_bytes: int) -> Iterator[tuple[int, int]]:
-        """Yield (physical, size in bytes) for each page, up to the first that is not mapped."""
-        core = self._timeline.machine.core(core_id)
-        end = min(address + size_bytes, _ADDRESS_END)
-        while address < end:
-            size = min(PAGE_BYTES - (address & _PAGE_MASK), end - address)
-            physical = address if self.is_physical else core.translate(address)
-            if physical is None:
-                return
-            yield physical, size
-            address += size
+    def _pieces(self, core_id: int, address: int, size_bytes: int) -> list[tuple[int, int]]:
+        """Return (physical, size in bytes) of the stretches of a range, as far as it is mapped."""
+        if self.is_physical:
+            return [(address, size_bytes)]
+        return list(self._timeline.machine.core(core_id).pieces(address, size_bytes))

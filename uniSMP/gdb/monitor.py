@@ -11,8 +11,14 @@ from uniSMP.checks.pmm_layout import RangeNode, read_managed
 from uniSMP.checks.pmm_walk import walk
 from uniSMP.errors import ConfigError, UniSMPError
 from uniSMP.gdb.tracing import Tracing
-from uniSMP.machine.chip_report import DESCRIPTIONS, describe_apic
-from uniSMP.trace.text import SymbolNames, disassemble
+from uniSMP.machine.chip_report import (
+    describe_apic,
+    describe_interrupts,
+    describe_io_apic,
+    describe_pic,
+)
+from uniSMP.machine.machine import Machine
+from uniSMP.trace.text import SymbolNames
 
 if TYPE_CHECKING:
     from uniSMP.replay.timeline import Timeline
@@ -33,10 +39,15 @@ step               the step at which the machine stands
 trace on DIR       write what is executed from here on to a trace in the folder DIR
 trace off          end that trace
 """
+_DESCRIPTIONS: dict[str, Callable[[Machine], str]] = {
+    "interrupts": describe_interrupts,
+    "ioapic": describe_io_apic,
+    "pic": describe_pic,
+}
+"""What is shown of the whole machine, by command."""
 _STALE = "gdb does not see that time has moved: say `maintenance flush register-cache`\n"
 _MOST_BYTES = 4096
 _MOST_INSTRUCTIONS = 256
-_LONGEST_INSTRUCTION_BYTES = 15
 _MOST_RANGES = 32
 _ROW_BYTES = 16
 
@@ -78,8 +89,8 @@ class Monitor:
         """
         name, *words = line.split() or ["help"]
         try:
-            if name in DESCRIPTIONS:
-                return DESCRIPTIONS[name](self._timeline.machine)
+            if name in _DESCRIPTIONS:
+                return _DESCRIPTIONS[name](self._timeline.machine)
             if name in self._commands:
                 return self._commands[name](words, core_id)
         except UniSMPError as error:
@@ -128,22 +139,10 @@ class Monitor:
         if not 0 < count <= _MOST_INSTRUCTIONS:
             raise ConfigError(f"{count} instructions: choose 1 to {_MOST_INSTRUCTIONS}")
         core = self._timeline.machine.core(core_id)
-        start = core.linear_rip
-        code = self._code(core_id, start, count * _LONGEST_INSTRUCTION_BYTES)
         return "".join(
             f"{place:#x} {self._names.describe(place):<24} {text}\n"
-            for place, _, text in disassemble(code, start, core.code_bits)[:count]
+            for place, _, text in core.disassemble(core.linear_rip, count)
         )
-
-    def _code(self, core_id: int, linear: int, size_bytes: int) -> bytes:
-        machine = self._timeline.machine
-        code = bytearray()
-        for place in range(linear, linear + size_bytes):
-            physical = machine.core(core_id).translate(place)
-            if physical is None or physical >= machine.memory.size_bytes:
-                break
-            code += machine.memory.read(physical, 1)
-        return bytes(code)
 
     def _pmm(self) -> str:
         read = self._timeline.machine.memory.read

@@ -190,11 +190,6 @@ class Board:
             self.has_news = True
             self.mail.extend(self._router.deliver(messages))
 
-    def take_mail(self) -> list[Message]:
-        """Return and clear the messages for the machine."""
-        mail, self.mail = self.mail, []
-        return mail
-
     def advance(self, now_ticks: int) -> None:
         """Let every chip whose deadline is reached act; local APICs first, by core id."""
         self.has_news = True
@@ -260,15 +255,24 @@ class Board:
 
     def _copy(self) -> "Board":
         """Return a board whose chips stand where these stand, without an observer."""
+        copy = Board.__new__(Board)
+        copy.__dict__.update(pickle.loads(self.save()))  # noqa: S301 - our own bytes
+        return copy
+
+    def save(self) -> bytes:
+        """Return a copy of all chips and what is under way between them, without observers."""
         observer = self._router.observer
         self.observe(None)
         try:
-            content = pickle.dumps(self.__dict__, 5)
+            return pickle.dumps(self.__dict__, 5)
         finally:
             self.observe(observer)
-        copy = Board.__new__(Board)
-        copy.__dict__.update(pickle.loads(content))  # noqa: S301 - our own bytes
-        return copy
+
+    def restore(self, saved: bytes) -> None:
+        """Put back what `save` returned; whoever observes goes on. All chips are new objects."""
+        observer = self._router.observer
+        self.__dict__.update(pickle.loads(saved))  # noqa: S301 - our own bytes
+        self.observe(observer)
 
     def _chip_states(self) -> bytes:
         chips: tuple[HasState, ...] = (

@@ -141,9 +141,9 @@ class Boundary:
 
     def look_at_mail(self) -> None:
         """Act on the messages that the chips left for the machine."""
-        if self._board.mail:
-            for message in self._board.take_mail():
-                self._act(message)
+        mail = self._board.mail
+        while mail:
+            self._act(mail.pop(0))
 
     def _act(self, message: Message) -> None:
         match message:

@@ -1,7 +1,5 @@
 """The interrupt chips as text. Nothing is read as a guest would: no side effects."""
 
-from collections.abc import Callable
-
 from uniSMP.arch.apic import LocalApicRegister as Reg
 from uniSMP.devices import interrupt_entry as bits
 from uniSMP.devices.interrupt_entry import delivery_mode, destination_mode, trigger_mode
@@ -99,11 +97,3 @@ def describe_interrupts(machine: Machine) -> str:
     pic = machine.devices.pic
     lines.append(f"8259A: INT is {'high' if pic.is_output_high else 'low'}")
     return "\n".join(lines) + "\n"
-
-
-DESCRIPTIONS: dict[str, Callable[[Machine], str]] = {
-    "ioapic": describe_io_apic,
-    "pic": describe_pic,
-    "interrupts": describe_interrupts,
-}
-"""What `monitor` shows of the whole machine, by command."""

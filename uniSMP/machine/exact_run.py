@@ -15,9 +15,15 @@ from uniSMP.machine.run_loop import LONGEST_RUN_INSTRUCTIONS
 from uniSMP.machine.slice_log import CONTINUED, NMI, NO_VECTOR, RowEnd, Rows
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from uniSMP.machine.tracer import Tracer
 
 _FOREVER = 1 << 62
+
+
+class Interrupted(Exception):  # noqa: N818 - nothing went wrong
+    """The host wants to go no further; the machine stands inside a row, or between two."""
 
 
 def _begins_slice(rows: Rows, row: int) -> bool:
@@ -44,7 +50,9 @@ class ExactRun:
     Attributes:
         core: the core whose row is under way, or ran last.
         start: what its `retired` was when the row began, behind the delivery.
+        row: number of the row that is under way; where `is_row_over`, of one before.
         is_row_over: whether that row was run to its end.
+        is_interrupted: asked every million instructions or so, or None; True raises `Interrupted`.
         marks: of the rows that `run_rows` or `end_row` ended last, see `fold_mark`.
     """
 
@@ -59,7 +67,9 @@ class ExactRun:
         self._start_faults = 0
         self.core = parts.cores[0]
         self.start = 0
+        self.row = -1
         self.is_row_over = True
+        self.is_interrupted: Callable[[], bool] | None = None
         self.marks: list[int] = []
 
     @property
@@ -132,6 +142,7 @@ class ExactRun:
         if batch.open is not None:
             row = first + begun - 1
             self.core, self.start = batch.open.core, batch.open.start
+            self.row, self.is_row_over = row, False
             self._start_faults = self.core.faults_at(self.start)
             if batch.open.reason is not None:
                 stop = self._loop.resume(self.core, batch.open.reason)
@@ -141,7 +152,7 @@ class ExactRun:
             marks += self.marks
         if begun:
             last = first + begun - 1
-            self.core = self._cores[int(rows.core[last])]
+            self.core, self.row = self._cores[int(rows.core[last])], last
             if _begins_slice(rows, last):
                 self._slice_start = self.core.retired - int(rows.instructions[last])
             self._coherence.synchronize()
@@ -157,7 +168,6 @@ class ExactRun:
         core = self._cores[int(rows.core[row])]
         vector = int(rows.vector[row])
         self.core = core
-        self.is_row_over = False
         if _begins_slice(rows, row):
             self._slice_start = core.retired
             if self._boundary.events is not None:
@@ -169,6 +179,7 @@ class ExactRun:
             self._deliver(core, vector)
         self.start = core.retired
         self._start_faults = core.faults_in_place
+        self.row, self.is_row_over = row, False
 
     def let_time_pass(self) -> None:
         """Let idle time pass until some core can run."""
@@ -216,9 +227,16 @@ class ExactRun:
                 )
             stop = self._loop.run_core(core, end - core.retired)
             self._boundary.is_dead(core, stop)
+            if core.retired < end:
+                self.ask_host()
         if core.retired < end:
             ending = self._boundary.ending
             raise DivergenceError(f"the run ended early: {ending.reason if ending else ''}")
+
+    def ask_host(self) -> None:
+        """Raise Interrupted where the host wants it."""
+        if self.is_interrupted is not None and self.is_interrupted():
+            raise Interrupted
 
     def raise_faults(self, count: int) -> None:
         """Let the row's core raise so many exceptions where it stands in the row."""

@@ -271,9 +271,18 @@ class Machine:
             words=self._map.words,
         )
 
+    def check_fresh(self) -> None:
+        """Raise ConfigError unless an image is loaded, nothing has run, and nobody records it."""
+        if self.image is None:
+            raise ConfigError("no image: load one first")
+        if self.on_input is not None:
+            raise ConfigError("this machine is recorded, or followed by a time line, already")
+        if self.steps or self._loop.boundary.ending is not None:
+            raise ConfigError("this machine has run already: make a new one")
+
     def receive_serial(self, data: bytes) -> None:
         """Let bytes arrive at COM1; what its FIFO has no room for waits."""
-        self._tell(SerialInput(data))
+        self._tell(SerialInput(bytes(data)))
         self.devices.deliver(self.devices.uart.receive(data))
 
     def _memory_written(self, physical: int, data: bytes) -> None:

@@ -53,6 +53,7 @@ class RunLoop:
         pauses: for each core, how many of its slices in a row ended in PAUSE.
         log: is told of every slice, or None.
         after_slice: called after slices while there is a log.
+        on_abort: called where a run is broken off, perhaps inside an instruction; or None.
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class RunLoop:
         self._limit_steps = _FOREVER
         self.log: SliceLog | None = None
         self.after_slice: Callable[[], None] | None = None
+        self.on_abort: Callable[[], None] | None = None
 
     def run(
         self,
@@ -99,6 +101,12 @@ class RunLoop:
             while boundary.ending is None:
                 self.step(schedule)
                 self.ask_host()
+        except Exception:
+            raise  # a callback's: the machine stands between two instructions
+        except BaseException:
+            if self.on_abort is not None:
+                self.on_abort()
+            raise
         finally:
             if tracer is not None:
                 self.end_trace(tracer)

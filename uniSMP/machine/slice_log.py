@@ -109,6 +109,7 @@ class SliceLog:
 
     def begin(self, core: Core, budget: int, *, retired: int | None = None) -> None:
         """Begin a slice of the schedule; `retired` where some of it has run already."""
+        self.abandon()
         self._core = core
         self._budget = budget
         self._vector = NO_VECTOR
@@ -133,6 +134,12 @@ class SliceLog:
         """End the slice."""
         self._core = None
         self._close(core, _ENDS[stop])
+
+    def abandon(self) -> None:
+        """End the slice that an exception has left, if there is one."""
+        core, self._core = self._core, None
+        if core is not None:
+            self._close(core, RowEnd.BUDGET)
 
     def _close(self, core: Core, end: RowEnd) -> None:
         instructions = core.retired - self._retired

@@ -7,7 +7,6 @@ kept once, pages of zeros not at all. Taking and restoring cost what was written
 after a write to CR3 that flushes everything; a guest that relies on stale entries may tell.
 """
 
-import pickle
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,11 +14,13 @@ import numpy as np
 import numpy.typing as npt
 
 from uniSMP.core.core_parts import CoreImage
-from uniSMP.core.page_tracking import used_pages
 from uniSMP.machine.outcome import Ending
 from uniSMP.machine.parts import MachineParts
 from uniSMP.machine.written_pages import PAGE_BYTES, RamTracking
+from uniSMP.memory.page_tracking import used_pages
 
+_MOST_SNAPSHOTS, _FEWEST_SNAPSHOTS = 256, 16
+_TABLE_BYTES = 64 << 20
 DEFAULT_MEMORY_BYTES = 512 << 20
 Slots = npt.NDArray[np.int32]
 
@@ -77,7 +78,13 @@ class SnapshotStore:
         self._users: npt.NDArray[np.int32] = np.zeros(slots, dtype=np.int32)
         self._users[0] = 1
         self._free: list[int] = list(range(slots - 1, 0, -1))
+        self._printed = b""
         self._slots: Slots = np.zeros(pages, dtype=np.int32)
+
+    @property
+    def most_snapshots(self) -> int:
+        """So many snapshots, each with 4 bytes for a page of RAM, take 64 MiB beside the pages."""
+        return max(_FEWEST_SNAPSHOTS, min(_MOST_SNAPSHOTS, _TABLE_BYTES // self._slots.nbytes))
 
     @property
     def used_bytes(self) -> int:
@@ -102,16 +109,23 @@ class SnapshotStore:
             step=parts.clock.steps,
             slots=self._slots.copy(),
             cores=[core.save() for core in parts.cores],
-            board=pickle.dumps(parts.board.__dict__, 5),
+            board=parts.board.save(),
             running=parts.clock.running.core_id,
             idle_ticks=parts.clock.idle_ticks,
             has_nmi=tuple(boundary.has_nmi),
             interrupts=[dict(counts) for counts in boundary.interrupts],
-            console=bytes(boundary.console),
+            console=self._console(),
             ending=boundary.ending,
             idle_events=boundary.idle_events,
             pauses=tuple(parts.loop.pauses.tolist()),
         )
+
+    def _console(self) -> bytes:
+        """Return what was printed; the same object while nothing more is."""
+        console = self._parts.loop.boundary.console
+        if len(console) != len(self._printed):
+            self._printed = bytes(console)
+        return self._printed
 
     def _note_written(self) -> None:
         self._written = np.union1d(self._written, self._asker.take())
@@ -165,13 +179,13 @@ class SnapshotStore:
 
     def _restore_rest(self, snapshot: Snapshot) -> None:
         parts, boundary = self._parts, self._parts.loop.boundary
-        parts.board.__dict__.update(pickle.loads(snapshot.board))  # noqa: S301 - our own bytes
+        parts.board.restore(snapshot.board)
         for core, image in zip(parts.cores, snapshot.cores, strict=True):
             core.restore(image)
         parts.clock.restore(parts.cores[snapshot.running], snapshot.idle_ticks)
         boundary.has_nmi[:] = snapshot.has_nmi
         boundary.interrupts[:] = [dict(counts) for counts in snapshot.interrupts]
-        boundary.console[:] = snapshot.console
+        boundary.console[:] = self._printed = snapshot.console
         boundary.ending = snapshot.ending
         boundary.idle_events = snapshot.idle_events
         parts.loop.pauses[:] = snapshot.pauses

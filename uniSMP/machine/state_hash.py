@@ -9,10 +9,10 @@ import hashlib
 
 import numpy as np
 
-from uniSMP.core.page_tracking import Pages, used_pages
 from uniSMP.core.registers import architectural_state
 from uniSMP.machine.parts import MachineParts
 from uniSMP.machine.written_pages import PAGE_BYTES, RamTracking
+from uniSMP.memory.page_tracking import Pages, used_pages
 
 HASH_BYTES = 16
 _MASK = (1 << 8 * HASH_BYTES) - 1
@@ -47,11 +47,12 @@ class StateHash:
         """Return the hash of how things stand, HASH_BYTES bytes."""
         self._update(self._asker.take())
         parts = self._parts
-        result = hashlib.blake2b((self._sum & _MASK).to_bytes(HASH_BYTES, "little"))
+        total = (self._sum & _MASK).to_bytes(HASH_BYTES, "little")
+        result = hashlib.blake2b(total, digest_size=HASH_BYTES)
         for core in parts.cores:
             result.update(architectural_state(core))
         result.update(parts.board.state(parts.clock.now_ticks))
-        return result.digest()[:HASH_BYTES]
+        return result.digest()
 
     def close(self) -> None:
         """Track no more."""

@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from uniSMP.core.page_tracking import Pages, WrittenPages, track
+from uniSMP.memory.page_tracking import Pages, WrittenPages, track
 from uniSMP.memory.ram import Ram
 
 PAGE_BYTES = 4096

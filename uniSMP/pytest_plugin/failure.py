@@ -4,7 +4,6 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-from uniSMP.assembler.image import Image
 from uniSMP.errors import UniSMPError
 from uniSMP.memory.sizes import format_size
 from uniSMP.pytest_plugin.last_events import last_events
@@ -39,7 +38,7 @@ def describe(machine: MachineUnderTest, recording: Kept | None, test: str) -> st
     if recording is None:
         return "\n".join([*lines, "nothing ran: there is no recording"])
     lines += ["", *_states(machine), "", "last instructions and events of each core:"]
-    lines += [*_last_events(machine, recording.path), ""]
+    lines += [*_last_events(recording.path), ""]
     file = shlex.quote(str(recording.shown))
     lines += [f"replay:    unismp replay {file}"]
     lines += [f"test it:   pytest {shlex.quote(test)} --unismp-replay {file}"]
@@ -78,9 +77,8 @@ def _states(machine: MachineUnderTest) -> list[str]:
     return lines
 
 
-def _last_events(machine: MachineUnderTest, recording: Path) -> list[str]:
+def _last_events(recording: Path) -> list[str]:
     try:
-        places = machine.image.lines if isinstance(machine.image, Image) else ()
-        return last_events(recording, machine.labels, places)
+        return last_events(recording)
     except (UniSMPError, OSError) as error:
         return [f"    cannot be told: {error}"]

@@ -1,11 +1,10 @@
 """What each core did last, from a recording: it is replayed, and its last steps are traced."""
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from uniSMP.assembler.image import Line
 from uniSMP.machine.tracer import TraceFilter
 from uniSMP.replay.replayer import Replayer
 from uniSMP.trace.reader import Trace
@@ -23,13 +22,11 @@ _LEFT_OUT = frozenset({"slice_begin", "slice_end", "mode", "code_invalidated", "
 _LINE_WIDTH = 118
 
 
-def last_events(path: Path, labels: Mapping[str, int], lines: Sequence[Line]) -> list[str]:
+def last_events(path: Path) -> list[str]:
     """Return a line for each of the last events of each core, oldest first.
 
     Args:
         path: the recording.
-        labels: linear addresses by name.
-        lines: of the guest's source.
 
     Raises:
         UniSMPError: it cannot be replayed.
@@ -37,26 +34,16 @@ def last_events(path: Path, labels: Mapping[str, int], lines: Sequence[Line]) ->
     with TemporaryDirectory(prefix="unismp-") as folder:
         writer = TraceWriter(Path(folder) / "trace", Level.MEMORY)
         writer.begin({})
-        _add_names(writer, labels, lines)
         with Replayer(path) as replayer:
+            guest = replayer.recording.target
+            lines = [line._replace(file=Path(line.file).name) for line in guest.lines]
+            writer.add_names(guest.labels, lines)
             first = max(0, replayer.recording.steps - _TRACED_STEPS)
             replayer.run(trace=writer, trace_filter=TraceFilter(first_step=first))
             core_ids = range(replayer.machine.config.cores)
         writer.end({"cores": [{"id": core_id} for core_id in core_ids]})
         with Trace(writer.directory) as trace:
             return _tell(trace, core_ids)
-
-
-def _add_names(writer: TraceWriter, labels: Mapping[str, int], lines: Sequence[Line]) -> None:
-    by_address = sorted(labels.items(), key=lambda item: item[1])
-    columns = {"address": [at for _, at in by_address], "name": [name for name, _ in by_address]}
-    writer.add("symbols", columns)
-    places = {
-        "address": [line.address for line in lines],
-        "file": [Path(line.file).name for line in lines],
-        "line": [line.line for line in lines],
-    }
-    writer.add("lines", places)
 
 
 def _tell(trace: Trace, core_ids: Sequence[int]) -> list[str]:

@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from uniSMP.assembler import library
-from uniSMP.assembler.assemble import assemble, assemble_file
+from uniSMP.assembler.assemble import assemble
 from uniSMP.assembler.image import Image
 from uniSMP.errors import ImageError, InternalError
-from uniSMP.machine.boot import read_image
 from uniSMP.machine.machine import Machine
 from uniSMP.machine.outcome import RunResult
-from uniSMP.memory import multiboot
+from uniSMP.machine.target import Target
 from uniSMP.pytest_plugin.replay import Replay, departures_fail
 from uniSMP.pytest_plugin.settings import Settings
 from uniSMP.replay.recorder import Recorder
@@ -24,8 +23,6 @@ from uniSMP.schedule.seeded_random import SeededRandom
 if TYPE_CHECKING:
     from uniSMP.machine.config import Boot
     from uniSMP.machine.tracer import TraceFilter, TraceSink
-
-_SOURCES = frozenset({".asm", ".s", ".inc"})
 
 
 class MachineUnderTest(Machine):
@@ -62,9 +59,7 @@ class MachineUnderTest(Machine):
     @property
     def labels(self) -> Mapping[str, int]:
         """Linear addresses of code and data by name, without plain constants."""
-        if isinstance(self.image, Image):
-            return {name: self.image.symbols[name] for name in self.image.labels}
-        return self.symbols
+        return {} if self.image is None else Target("", self.image).labels
 
     def record_to(self, path: Path, test: str) -> None:
         """Record from `load` on; the node id `test` is noted in the recording."""
@@ -90,10 +85,9 @@ class MachineUnderTest(Machine):
         """
         guest = _resolve(image, self._folder)
         if self._settings.boot is None and self.image is None:
-            data = guest.data if isinstance(guest, Image) else guest
-            boot: Boot = "multiboot" if multiboot.is_multiboot(data) else "long"
+            boot: Boot = "multiboot" if guest.is_multiboot else "long"
             self.config = replace(self.config, boot=boot)
-        super().load(guest)
+        super().load(guest.image)
         if self._replay is not None:
             self._replay.check_machine(self)
         if self._recording is not None:
@@ -165,20 +159,17 @@ def _schedule(settings: Settings, seed: int | None) -> Schedule:
     return SeededRandom(seed, settings.quantum)
 
 
-def _resolve(image: Image | bytes | str | Path, folder: Path) -> Image | bytes:
+def _resolve(image: Image | bytes | str | Path, folder: Path) -> Target:
     if isinstance(image, Image | bytes):
-        return image
-    if isinstance(image, str):
-        if set(image) & set(" :\n\t"):
-            return assemble(image, include_paths=[folder])
-        if image in library.programs() and not _find(Path(image), folder).exists():
-            return assemble_file(library.program_path(image))
+        return Target("", image)
+    if isinstance(image, str) and set(image) & set(" :\n\t"):
+        return Target("", assemble(image, include_paths=[folder]))
     path = _find(Path(image), folder)
+    if not path.exists() and isinstance(image, str) and image in library.programs():
+        return Target.of_program(image)
     if not path.exists():
         raise ImageError(f"no guest program and no file is called {image}")
-    if path.suffix.lower() in _SOURCES:
-        return assemble_file(path)
-    return read_image(path)
+    return Target.of_file(path)
 
 
 def _find(path: Path, folder: Path) -> Path:

@@ -141,7 +141,7 @@ def file_name(test: str) -> str:
     >>> file_name("tests/test_lock.py::test_count[seed7]")
     'tests--test_lock.py--test_count--seed7'
     >>> file_name("test_lock.py::test_text[a b]")
-    'test_lock.py--test_text--a--b-4e4e03f2'
+    'test_lock.py--test_text--a--b-c7d12298'
     """
     name = _SEPARATORS.sub("--", test).strip("-")
     if _PLAIN_NAME.fullmatch(test) and "--" not in test and len(name) <= _LONGEST_NAME:

@@ -72,7 +72,14 @@ class RunEnd:
     instructions: list[int]
 
 
-Item = HostInput | RunEnd
+@dataclass(frozen=True, slots=True)
+class Idle:
+    """What follows came after `events` device events that woke nobody."""
+
+    events: int
+
+
+Item = HostInput | RunEnd | Idle
 """What stands between two rows."""
 
 
@@ -151,6 +158,8 @@ def _plain(row: int, item: Item) -> list[Any]:
     match item:
         case RunEnd():
             return [row, "end", asdict(item)]
+        case Idle(events):
+            return [row, "idle", events]
         case MemoryInput(physical, data):
             return [row, "memory", physical, base64.b64encode(data).decode()]
         case RegisterInput(core_id, name, value):
@@ -287,4 +296,6 @@ def _item(kind: str, values: Sequence[Any]) -> Item:
             return RegisterInput(core_id, name, value)
         case "serial", [str(data)]:
             return SerialInput(base64.b64decode(data, validate=True))
+        case "idle", [int(events)] if events > 0:
+            return Idle(events)
     raise ValueError(kind)

@@ -91,6 +91,7 @@ class ContainerWriter:
     def close(self) -> None:
         """Leave the file as it is."""
         self._file.close()
+        self._archive.close()
         if self._temporary is not None:
             self._temporary.unlink(missing_ok=True)
             self._temporary = None

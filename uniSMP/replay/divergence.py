@@ -7,6 +7,7 @@ agree, the recording tells of another run: by its marks, within a few slices.
 
 from collections import deque
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,59 +71,71 @@ class _LastInstructions:
 
 def explain(replayer: Replayer, error: DivergenceError) -> Divergence:
     """Return what can be found out about a replay that ended with `error`; this takes replays."""
-    recording, position = replayer.recording, replayer.position
-    history = replayer.history
-    row = min(position.slice + (position == history.end_of(position.slice)), len(history) - 1)
-    core_id = int(history.rows.core[max(row, 0)]) if len(history) else 0
+    recording, history, position = replayer.recording, replayer.history, replayer.position
+    if replayer.departed_row is not None:  # compiled code runs on behind a mark that differs
+        position = min(position, history.end_of(replayer.departed_row))
+    row = position.slice + (position == history.end_of(position.slice))
+    if replayer.departed_row is not None or replayer.differs_in_memory:
+        row = position.slice
+    row = max(0, min(row, len(history) - 1))
+    registers, last = _look_again(recording, position)
     return Divergence(
-        step=replayer.step,
-        core_id=core_id,
+        step=history.step_of(position),
+        core_id=int(history.rows.core[row]) if len(history) else 0,
         what=str(error),
-        agreed_step=_agreed_step(replayer),
-        registers=[
-            {name: core.registers[name] for name in _REGISTERS} for core in replayer.machine.cores
-        ],
-        last=_last_instructions(recording, position),
+        agreed_step=_agreed_step(replayer, position),
+        registers=registers,
+        last=last,
         first_difference=_first_difference(recording, position),
     )
 
 
-def _agreed_step(replayer: Replayer) -> int:
+def _agreed_step(replayer: Replayer, position: Position) -> int:
     """Return the step of the last mark or checkpoint before the departure."""
-    history, row = replayer.history, replayer.position.slice
-    marked = (row // MARK_INTERVAL) * MARK_INTERVAL - 1
-    rows = [point.row - 1 for point in replayer.recording.checkpoints if point.row - 1 < row]
-    last = max([marked, *rows]) if not replayer.differs_in_memory else max(rows, default=-1)
-    return history.step_of(history.end_of(last))
+    history, row = replayer.history, position.slice
+    agreed = [point.row - 1 for point in replayer.recording.checkpoints if point.row - 1 < row]
+    if not replayer.differs_in_memory:
+        agreed.append(row // MARK_INTERVAL * MARK_INTERVAL - 1)
+    return history.step_of(history.end_of(max(agreed, default=-1)))
+
+
+def _again(recording: Recording) -> Replayer:
+    """Return a replayer that goes on where marks differ."""
+    replayer = Replayer(recording)
+    replayer.compares_marks = False
+    return replayer
 
 
 def _go(replayer: Replayer, position: Position) -> None:
     """Go as far as the replay comes."""
-    try:
+    with suppress(DivergenceError):
         replayer.goto_position(position)
-    except DivergenceError:
-        return
 
 
-def _last_instructions(recording: Recording, position: Position) -> list[list[tuple[int, int]]]:
-    with Replayer(recording) as again:
+def _look_again(
+    recording: Recording, position: Position
+) -> tuple[list[dict[str, int]], list[list[tuple[int, int]]]]:
+    """Return the registers of each core at a moment, and its last instructions before."""
+    with _again(recording) as again:
         history = again.history
         start = history.first_at(max(0, history.step_of(position) - _LOOKED_AT_STEPS))
         sink = _LastInstructions(recording.config.cores)
         _go(again, min(start, position))
         again.trace(again.machine.make_tracer(sink))
         try:
-            again.advance(position)
-        except DivergenceError:
-            pass
+            with suppress(DivergenceError):
+                again.advance(position)
         finally:
             again.trace(None)
-        return [list(queue) for queue in sink.last]
+        registers = [
+            {name: core.registers[name] for name in _REGISTERS} for core in again.machine.cores
+        ]
+        return registers, [list(queue) for queue in sink.last]
 
 
 def _first_difference(recording: Recording, position: Position) -> tuple[int, int, int] | None:
     """Replay twice, side by side, and halve the distance until the first difference is found."""
-    with Replayer(recording) as one, Replayer(recording) as other:
+    with _again(recording) as one, _again(recording) as other:
         _go(one, position)
         _go(other, position)
         if one.step == other.step and one.machine.digest() == other.machine.digest():

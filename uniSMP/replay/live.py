@@ -75,14 +75,13 @@ class LiveTimeline(Timeline):
         quantum: longest slice, in instructions, of a core that runs alone (see `only`).
 
     Raises:
-        ConfigError: the machine has run already.
+        ConfigError: the machine has run already, or is recorded.
     """
 
     is_live = True
 
     def __init__(self, machine: Machine, schedule: Schedule, *, quantum: int = 1000) -> None:
-        if machine.steps:
-            raise ConfigError("this machine has run already: make a new one")
+        machine.check_fresh()
         items: list[tuple[int, Item]] = [(0, given) for given in machine.first_inputs]
         super().__init__(machine, History(_NO_ROWS, items))
         self._items = len(items)
@@ -161,10 +160,16 @@ class LiveTimeline(Timeline):
         try:
             while loop.boundary.ending is None and self.step < step:
                 loop.step(self._policy())
+        except Exception:
+            self._learn(None)  # a callback's: the machine stands between two instructions
+            raise
+        except BaseException:
+            self._log.take()  # broken off: the machine goes back
+            self._is_lost = True
+            raise
         finally:
             loop.log = None
-            self._spins.save()
-            self._learn(loop.boundary.ending)
+        self._learn(loop.boundary.ending)
         self._keep_if_due()
 
     def _policy(self) -> Schedule:
@@ -172,6 +177,8 @@ class LiveTimeline(Timeline):
 
     def _learn(self, ending: Ending | None) -> None:
         """Add what has just run to the history."""
+        self._spins.save()
+        self._log.abandon()
         rows = Rows.join([self.history.rows, self._log.take()])
         items = self.history.items
         if ending is not None:

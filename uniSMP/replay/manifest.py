@@ -94,6 +94,8 @@ def read_manifest(members: dict[str, bytes]) -> dict[str, Any]:
         raise FormatError("no recording: it has no readable manifest.json") from error
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise FormatError("no recording: manifest.json does not say that it is one")
+    if not all(isinstance(manifest.get(name), dict) for name in ("made_by", "facts")):
+        raise FormatError("damaged: manifest.json lacks made_by or facts")
     engine = manifest.get("made_by", {}).get("unicorn")
     for what, found, wanted in (
         ("format version", manifest.get("version"), FORMAT_VERSION),

@@ -7,14 +7,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from uniSMP.errors import ConfigError
 from uniSMP.machine.host_input import HostInput
 from uniSMP.machine.machine import Machine
 from uniSMP.machine.outcome import RunResult
 from uniSMP.machine.slice_log import SliceLog
 from uniSMP.machine.state_hash import StateHash
 from uniSMP.machine.written_pages import RamTracking
-from uniSMP.replay.chunks import Checkpoint, Chunk, Item, RunEnd, encode
+from uniSMP.replay.chunks import Checkpoint, Chunk, Idle, Item, RunEnd, encode
 from uniSMP.replay.container import ContainerWriter
 from uniSMP.replay.manifest import members_of
 from uniSMP.replay.recording import CHUNK_NAME, END
@@ -60,12 +59,8 @@ class Recorder:
         facts: Mapping[str, Any] | None = None,
         schedule: Mapping[str, Any] | None = None,
     ) -> None:
-        if machine.image is None:
-            raise ConfigError("no image: load one before the recording begins")
-        if machine.on_input is not None:
-            raise ConfigError("this machine is recorded, or followed by a time line, already")
-        if machine.steps or machine.parts.loop.boundary.ending is not None:
-            raise ConfigError("this machine has run already: a recording begins before")
+        machine.check_fresh()
+        self._is_over = False
         self._machine = machine
         self._parts = machine.parts
         facts = {**(facts or {}), **({} if schedule is None else {"schedule": dict(schedule)})}
@@ -88,6 +83,7 @@ class Recorder:
         self._parts.loop.batch.set_marks(0)
         self._parts.loop.log = self._log
         self._parts.loop.after_slice = self._after_slice
+        self._parts.loop.on_abort = self._stop
         machine.on_input = self._put_in
         machine.on_run_end = self._run_ended
 
@@ -97,7 +93,10 @@ class Recorder:
 
     def _put_in(self, given: HostInput) -> None:
         self._log.put_in()
-        self._items.append((self._log.count, given))
+        row, idle_events = self._log.count, self._parts.loop.boundary.idle_events
+        if idle_events:
+            self._items.append((row, Idle(idle_events)))
+        self._items.append((row, given))
 
     def _run_ended(self, result: RunResult) -> None:
         end = RunEnd(
@@ -126,17 +125,29 @@ class Recorder:
         self._next_row, self._next_step = self._row + _ROWS_OF_A_CHUNK, step + _STEPS_OF_A_CHUNK
 
     def finish(self) -> None:
-        """Complete the file and record no more."""
-        if self._items:
+        """Complete the file and record no more; nothing, where that was done.
+
+        After a run that was broken off (KeyboardInterrupt) the file stays as it was at the last
+        checkpoint; an exception of a callback leaves the machine between two instructions, and
+        what ran up to there is recorded.
+        """
+        if self._is_over:
+            return
+        self._log.abandon()
+        if self._items or self._log.count > self._row:
             self._checkpoint()
         self._writer.add(END, json.dumps({"chunks": self._chunks}).encode())
         self._writer.finish()
         self._stop()
 
     def _stop(self) -> None:
+        if self._is_over:
+            return
+        self._is_over = True
         self._writer.close()
         self._hash.close()
-        self._parts.loop.log = self._parts.loop.after_slice = None
+        loop = self._parts.loop
+        loop.log = loop.after_slice = loop.on_abort = None
         self._parts.loop.batch.set_marks(None)
         self._machine.on_input = self._machine.on_run_end = None
 

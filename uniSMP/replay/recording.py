@@ -11,6 +11,7 @@ from uniSMP.assembler.image import Image
 from uniSMP.errors import FormatError
 from uniSMP.machine.config import MachineConfig
 from uniSMP.machine.slice_log import Rows
+from uniSMP.machine.target import Target
 from uniSMP.replay import manifest as about
 from uniSMP.replay.chunks import Checkpoint, Chunk, Item, RunEnd, decode
 from uniSMP.replay.container import read_members
@@ -28,6 +29,7 @@ class Recording:
         manifest: what it says of itself, see docs/formats.md.
         config: the machine's configuration.
         image: what was loaded.
+        target: the same, by the name that the facts have for it, else by that of the file.
         rows: every row of every slice.
         items: what stands between them: (row behind it, what), in order.
         checkpoints: one for each chunk; the first is that of the machine before it ran.
@@ -40,6 +42,7 @@ class Recording:
     manifest: dict[str, Any]
     config: MachineConfig
     image: Image | bytes
+    target: Target
     rows: Rows
     items: Sequence[tuple[int, Item]]
     checkpoints: Sequence[Checkpoint]
@@ -75,6 +78,7 @@ class Recording:
             manifest=manifest,
             config=config,
             image=image,
+            target=Target(str(manifest["facts"].get("target", path.name)), image),
             rows=Rows.join([chunk.rows for chunk in chunks]),
             items=[item for chunk in chunks for item in chunk.items],
             checkpoints=[chunk.checkpoint for chunk in chunks],
@@ -87,6 +91,12 @@ class Recording:
         """How each run ended, in order."""
         return [item for _row, item in self.items if isinstance(item, RunEnd)]
 
+    def _last_end(self) -> RunEnd | None:
+        """Return how the last run ended, if that was recorded."""
+        ends = [(row, item) for row, item in self.items if isinstance(item, RunEnd)]
+        is_known = self.is_complete and ends and ends[-1][0] == len(self.rows)
+        return ends[-1][1] if is_known else None
+
     @property
     def steps(self) -> int:
         """Instructions of all cores up to the end, or to the last checkpoint."""
@@ -95,14 +105,14 @@ class Recording:
     @property
     def outcome(self) -> str | None:
         """How the last run ended; None: it was not recorded to its end."""
-        ends = self.run_ends
-        return ends[-1].outcome if ends and self.is_complete else None
+        end = self._last_end()
+        return None if end is None else end.outcome
 
     @property
     def digest(self) -> str | None:
         """Digest when the last run ended, or None."""
-        ends = self.run_ends
-        return ends[-1].digest if ends and self.is_complete else None
+        end = self._last_end()
+        return None if end is None else end.digest
 
 
 def _read_chunks(members: dict[str, bytes], cores: int) -> list[Chunk]:

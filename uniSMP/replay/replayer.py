@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from uniSMP.errors import ConfigError, DivergenceError
+from uniSMP.machine.exact_run import Interrupted
 from uniSMP.machine.machine import Machine
 from uniSMP.machine.outcome import Ending, Outcome, RunResult
 from uniSMP.machine.state_hash import StateHash
@@ -17,9 +18,6 @@ from uniSMP.replay.timeline import Timeline
 
 if TYPE_CHECKING:
     from uniSMP.machine.tracer import TraceFilter, TraceSink
-
-_ROWS_AT_ONCE = 4096
-"""Rows between two questions whether to go on."""
 
 
 class Replayer(Timeline):
@@ -33,6 +31,7 @@ class Replayer(Timeline):
 
     Attributes:
         recording: what is replayed.
+        was_interrupted: whether the host stopped `run` before its end.
         differs_in_memory: whether a checkpoint differed, while the marks before it agreed.
     """
 
@@ -46,6 +45,8 @@ class Replayer(Timeline):
         machine.on_input = _refuse
         self._hash: StateHash | None = None
         self.differs_in_memory = False
+        self.was_interrupted = False
+        self._compared_ends: set[int] = set()
         self._most_items = len(recording.items)
         self._last_end = max(
             (at for at, (_row, item) in enumerate(recording.items) if isinstance(item, RunEnd)),
@@ -86,24 +87,25 @@ class Replayer(Timeline):
         try:
             if trace is not None:
                 self.trace(self.machine.make_tracer(trace, trace_filter))
-            is_whole = self._replay(is_interrupted)
+            self._exact.is_interrupted = is_interrupted
+            is_whole = self._replay()
+        except Interrupted:
+            is_whole, self.was_interrupted = False, True
         finally:
-            boundary.on_console = None
+            boundary.on_console = self._exact.is_interrupted = None
             self.trace(None)
             self._hash.close()
             self._most_items = len(self.recording.items)
-        return self._result if is_whole and self._result is not None else self._unfinished()
+        if is_whole and self._result is not None and self._is_between_runs:
+            return self._result
+        return self._unfinished()
 
-    def _replay(self, is_interrupted: Callable[[], bool] | None) -> bool:
+    def _replay(self) -> bool:
         """Go to the end from checkpoint to checkpoint; return whether the run ended there."""
         recording = self.recording
         for point, items in zip(recording.checkpoints, recording.items_before, strict=True):
             self._most_items = items
-            while self.position.slice < point.row - 1:
-                last = min(point.row - 1, self.position.slice + _ROWS_AT_ONCE)
-                self.advance(self.history.end_of(last))
-                if is_interrupted is not None and is_interrupted():
-                    return False
+            self.advance(self.history.end_of(point.row - 1))
             self.apply_items(items)
             self._compare(point.row, point.state_hash)
         return recording.is_complete
@@ -114,6 +116,10 @@ class Replayer(Timeline):
 
     def _end_run(self, end: RunEnd) -> None:
         super()._end_run(end)
+        if self._hash is None and self._items not in self._compared_ends:
+            self._compared_ends.add(self._items)
+            if self.machine.digest() != end.digest:
+                raise DivergenceError("the digest at the end is not the recorded one")
         if self._hash is not None and self._items - 1 == self._last_end:
             self._result = self._check_end(end)
 
@@ -150,10 +156,11 @@ class Replayer(Timeline):
         return result
 
     def _unfinished(self) -> RunResult:
-        reason = "no run was recorded"
+        has_rows = len(self.history) > 0
+        reason = "no run was recorded" + " to its end" * has_rows
         if not self.recording.is_complete:
             reason = "the recording was not completed: this is its last checkpoint"
-        if self.position < self.history.end:
+        if self.was_interrupted:
             reason = "the host stopped the replay"
         return self.machine.result(Ending(Outcome.HOST_TIMEOUT, reason))
 

@@ -134,6 +134,7 @@ def forward(
 ) -> Hit | None:
     """Move `line` forwards, see `Timeline.forward`."""
     start, window = line.position, _FIRST_WINDOW
+    standing = line.step, [line.here(core_id).rip for core_id in range(len(line.machine.cores))]
     longest = _LONGEST_WINDOW if until else _LONGEST_PLAIN_WINDOW
     while line.knows_more() and (limit is None or line.position < limit):
         begin = line.position
@@ -141,7 +142,7 @@ def forward(
         end = _later(line, line.step + window)
         end = end if limit is None else min(end, limit)
         for position, found in _search(line, begin, end, until, is_forward=True):
-            if position > start:
+            if position > start and not _is_stood_at(line, found, *standing):
                 line.goto_position(position)
                 return found
         line.goto_position(end)
@@ -149,6 +150,14 @@ def forward(
             return None
         window = min(2 * window, longest)
     return None
+
+
+def _is_stood_at(line: "Timeline", hit: Hit, step: int, rips: Sequence[int]) -> bool:
+    """Return whether a hit is the instruction that came next where the search began."""
+    if not isinstance(hit.condition, AtAddress) or hit.step != step:
+        return False
+    row = line.history.row_of(step)
+    return hit.core_id == line.history.rows.core[row] and hit.rip == rips[hit.core_id]
 
 
 def _later(line: "Timeline", step: int) -> Position:
@@ -270,15 +279,19 @@ def _stand_at(line: "Timeline", found: _Found, *, is_forward: bool) -> bool:
 
 def _stand_before(line: "Timeline", found: _Found) -> bool:
     """Stand where the core is about to execute the instruction at the address that was found."""
-    core = line.machine.parts.cores[found.core_id]
+    return any(True for _row in _rows_before(line, found))
+
+
+def _rows_before(line: "Timeline", found: _Found) -> Iterator[int]:
+    """Stand there in each row that comes into question, and yield it."""
+    context = line.machine.parts.cores[found.core_id].engine.context
     for row in _rows_at(line, found.step, found.core_id):
         line.goto_position(_in_row(line, row, found.step))
-        while core.engine.context.linear_rip != found.rip:
+        while context.linear_rip != found.rip:
             if not _raise_next(line, row):
                 break
-        if core.engine.context.linear_rip == found.rip:
-            return True
-    return False
+        if context.linear_rip == found.rip:
+            yield row
 
 
 def _raise_next(line: "Timeline", row: int) -> bool:
@@ -313,8 +326,8 @@ def _stand_at_delivery(line: "Timeline", found: _Found, *, is_forward: bool) -> 
             if context.linear_rip == found.rip:
                 line.goto_position(Position(row, 0, 0) if is_forward else line.position)
                 return True
-    if _stand_before(line, found):  # a fault
-        return not is_forward or _raise_next(line, line.position.slice)
+    if _stand_at_fault(line, found, is_forward=is_forward):
+        return True
     line.goto(max(0, step - 1))  # INT n, which has retired
     is_there = context.linear_rip == found.rip
     line.goto(step if is_forward else line.step)
@@ -333,10 +346,14 @@ def _stand_behind_delivery(line: "Timeline", found: _Found, vector: int) -> bool
         if history.begins(row) == found.step and is_wanted:
             line.goto_position(Position(row, 0, 0))
             return True
-    return _stand_behind_fault(line, found)
+    return _stand_at_fault(line, found, is_forward=True)
 
 
-def _stand_behind_fault(line: "Timeline", found: _Found) -> bool:
-    if not _stand_before(line, found):
-        return False
-    return _raise_next(line, line.position.slice)
+def _stand_at_fault(line: "Timeline", found: _Found, *, is_forward: bool) -> bool:
+    """Stand behind, or before, the exception that the core raised while it stood at `rip`."""
+    for row in _rows_before(line, found):
+        before = line.position
+        if _raise_next(line, row):
+            line.goto_position(line.position if is_forward else before)
+            return True
+    return False

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from uniSMP.errors import ConfigError, DivergenceError
-from uniSMP.machine.exact_run import ExactRun, RowPlace
+from uniSMP.machine.exact_run import ExactRun, Interrupted, RowPlace
 from uniSMP.machine.machine import Machine
 from uniSMP.machine.outcome import Ending, Outcome
 from uniSMP.machine.snapshot import Snapshot, SnapshotStore, StoreIsFullError
 from uniSMP.machine.written_pages import RamTracking
 from uniSMP.replay import search
-from uniSMP.replay.chunks import MARK_INTERVAL, Item, RunEnd
+from uniSMP.replay.chunks import MARK_INTERVAL, Idle, Item, RunEnd
 from uniSMP.replay.conditions import Condition, Hit
 from uniSMP.replay.history import START, History, Position
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 _FIRST_INTERVAL = 100_000
 """Instructions between two snapshots at first."""
-_MOST_SNAPSHOTS = 256
 _MASK32 = 0xFFFF_FFFF
 
 
@@ -54,6 +53,8 @@ class Timeline:
         history: what is known of the run.
         position: where it stands.
         ending: how the run ended, where the end of one is reached; else None.
+        compares_marks: whether a mark that differs from the known one is a divergence.
+        departed_row: the last row whose mark differed, or None.
     """
 
     is_live = False
@@ -71,12 +72,20 @@ class Timeline:
         self._interval = _FIRST_INTERVAL
         self._items = 0
         self._is_between_runs = True
+        self._is_lost = False
+        self.compares_marks = True
+        self.departed_row: int | None = None
         parts.loop.batch.set_marks(0)
 
     @property
     def step(self) -> int:
         """Instructions retired by all cores."""
         return self.machine.steps
+
+    @property
+    def items_done(self) -> int:
+        """How many of the history's items came before where the machine stands."""
+        return self._items
 
     @property
     def only(self) -> int | None:
@@ -102,19 +111,26 @@ class Timeline:
         self.goto_position(self.history.first_at(step))
 
     def goto_position(self, position: Position) -> None:
-        """Go to a moment of the run."""
+        """Go to a moment of the run; between two rows it is behind all that stands there."""
         self.keep_snapshots()
-        nearest = self._nearest(position)
-        if position < self.position or self._kept[nearest].position > self.position:
-            self._restore(self._kept[nearest])
+        kept = self._kept[self._nearest(position)]
+        if self._is_lost or position < self.position or kept.position > self.position:
+            self._restore(kept)
         self.advance(position)
 
     def advance(self, target: Position) -> None:
         """Go forwards to a moment."""
-        if target > self.position:
-            self._move(target)
-        if self.position == self.history.end:
-            self._apply_items(len(self.history))
+        try:
+            if target > self.position:
+                self._move(target)
+            if self._is_whole():
+                self._apply_items(self.position.slice + 1)
+        except (DivergenceError, Interrupted) as error:
+            self._is_lost = isinstance(error, DivergenceError)
+            if not self._exact.is_row_over:
+                done = self._exact.core.retired - self._exact.start
+                self.position = Position(self._exact.row, done, 0)
+            raise
 
     def _move(self, target: Position) -> None:
         history = self.history
@@ -142,7 +158,8 @@ class Timeline:
         row = self.position.slice + 1
         self._apply_items(row)
         self._begin_run()
-        end = min(end, history.next_item_row(row), self.stop_row(row))
+        self._exact.ask_host()
+        end = min(end, history.next_item_row(row))
         if self._store is not None:
             if history.rows.instructions[row] > self._interval:
                 self._begin(row)
@@ -151,10 +168,6 @@ class Timeline:
         done = self._exact.run_rows(history.rows, row, history.plain_end(row, end))
         self.position = history.end_of(done - 1)
         self._check_marks(row, done)
-
-    def stop_row(self, row: int) -> int:
-        """Return a row behind `row` before which to stop, for those who compare checkpoints."""
-        return len(self.history) + row
 
     def _begin(self, row: int) -> None:
         self._apply_items(row)
@@ -193,7 +206,9 @@ class Timeline:
         marks, known = self._exact.marks, self.history.rows.mark
         for row in range(first | MARK_INTERVAL - 1, end, MARK_INTERVAL):
             if (int(marks[row - first]) ^ int(known[row])) & _MASK32:
-                raise DivergenceError("the registers are not those of the recorded run")
+                self.departed_row = row
+                if self.compares_marks:
+                    raise DivergenceError("the registers are not those of the recorded run")
 
     # -- what stands between rows --------------------------------------------------------------
 
@@ -211,6 +226,10 @@ class Timeline:
         if isinstance(item, RunEnd):
             self._begin_run()
             self._end_run(item)
+            return
+        if isinstance(item, Idle):
+            self._begin_run()
+            self._idle(item.events)
             return
         told, self.machine.on_input = self.machine.on_input, None
         try:
@@ -233,8 +252,7 @@ class Timeline:
         """
         boundary = self.machine.parts.loop.boundary
         outcome = Outcome(end.outcome)
-        while boundary.ending is None and boundary.idle_events < end.idle_events:
-            boundary.idle()
+        self._idle(end.idle_events)
         if outcome is Outcome.DEADLOCK and boundary.ending is None:
             boundary.idle()
         if outcome in {Outcome.INSTRUCTION_LIMIT, Outcome.HOST_TIMEOUT}:
@@ -245,6 +263,12 @@ class Timeline:
             raise DivergenceError(f"the run ended as {outcome} ({end.reason}); now it {found}")
         self.ending = end
         self._is_between_runs = True
+
+    def _idle(self, events: int) -> None:
+        """Let idle time pass until so many device events woke nobody."""
+        boundary = self.machine.parts.loop.boundary
+        while boundary.ending is None and boundary.idle_events < events:
+            boundary.idle()
 
     # -- snapshots -----------------------------------------------------------------------------
 
@@ -274,7 +298,7 @@ class Timeline:
     def _keep(self) -> None:
         """Take a snapshot here, and make room for it."""
         assert self._store is not None
-        while len(self._kept) >= _MOST_SNAPSHOTS:
+        while len(self._kept) >= self._store.most_snapshots:
             self._thin_out()
         try:
             snapshot = self._store.take()
@@ -310,6 +334,7 @@ class Timeline:
         self.machine.parts.loop.batch.set_marks(kept.mark)
         self._items, self.position = kept.items, kept.position
         self._is_between_runs, self.ending = kept.state
+        self._is_lost = False
 
     # -- searching -----------------------------------------------------------------------------
 

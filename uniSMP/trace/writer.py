@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from uniSMP.assembler.image import Line
 from uniSMP.errors import ConfigError
 from uniSMP.trace.schema import BLOCKS, EVENTS, FORMAT_VERSION, TABLES, Level, Table
 
@@ -110,6 +111,26 @@ class TraceWriter:
             self.flush(BLOCKS.name)
             self.flush(EVENTS.name)
             self.flush(name)
+
+    def add_names(self, labels: Mapping[str, int], lines: Sequence[Line]) -> None:
+        """Write what addresses are called, and where they come from.
+
+        Args:
+            labels: linear addresses by name.
+            lines: of the guest's source.
+        """
+        names = sorted(labels.items(), key=lambda item: item[1])
+        self.add("symbols", {"address": [at for _, at in names], "name": [n for n, _ in names]})
+        self.add(
+            "lines",
+            {
+                "address": [line.address for line in lines],
+                "file": [line.file for line in lines],
+                "line": [line.line for line in lines],
+            },
+        )
+        self.flush("symbols")
+        self.flush("lines")
 
     def flush(self, name: str) -> None:
         """Write the rows of a table that wait for more."""

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from uniSMP.cli import doctor
-from uniSMP.core import engine_build, native_cache, page_tracking
+from uniSMP.core import engine_build, native_cache
+from uniSMP.memory import page_tracking
 
 Unismp = Callable[..., Any]
 

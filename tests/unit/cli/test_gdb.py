@@ -10,6 +10,7 @@ import pytest
 from uniSMP.cli.gdb import is_recording
 
 Unismp = Callable[..., Any]
+TRACES = Path(__file__).parents[3] / "traces"
 
 
 def test_recording_is_known_by_its_first_bytes(tmp_path: Path) -> None:
@@ -29,6 +30,7 @@ def test_recording_is_known_by_its_first_bytes(tmp_path: Path) -> None:
         (("hello", "--port", "70000"), "port 70000: choose 0 to 65535"),
         (("hello", "--host", "256.1.1.1"), "cannot listen on 256.1.1.1:1234"),
         (("hello", "--cores", "0"), "cores = 0: choose 1 to 255"),
+        (("hello", "--ticks-per-instruction", "0"), "ticks per instruction = 0: choose 1 to"),
         (("hello", "--input", "-"), "--input -: standard input is not read here; give a file"),
     ],
 )
@@ -37,6 +39,26 @@ def test_error_of_use_is_one_line(unismp: Unismp, arguments: tuple[str, ...], te
     assert call.status == 2
     assert call.err.startswith(f"unismp: error: {text}")
     assert call.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--cores", "1"),
+        ("--memory", "64M"),
+        ("--quantum", "10"),
+        ("--seed", "1"),
+        ("--ticks-per-instruction", "1"),
+        ("--append", "text"),
+        ("--module", "file"),
+        ("--boot", "long"),
+        ("--input", "file"),
+    ],
+)
+def test_recording_takes_no_option_of_the_machine(unismp: Unismp, option: str, value: str) -> None:
+    call = unismp("gdb", str(TRACES / "hello-1.rec"), option, value)
+    why = "the recording says what the machine is; leave it out"
+    assert (call.status, call.err) == (2, f"unismp: error: {option}: {why}\n")
 
 
 def test_file_that_only_looks_like_a_recording_is_one_line(unismp: Unismp, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from uniSMP import Machine, assemble
+from uniSMP.cli.main import main
 from uniSMP.replay.recorder import Recorder
 
 pytest_plugins = "pytester"
@@ -118,6 +119,21 @@ def test_recording_of_no_test_is_told(tests: Any, tmp_path: Path) -> None:
     result = tests.run(_OPTION, str(file))
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines([f"*{file} was not recorded by a test: `unismp replay {file}` *"])
+
+
+def test_recording_names_its_test(recorded: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["record", "info", recorded])
+    assert "test_it.py::test_race[seed2]" in capsys.readouterr().out
+
+
+def test_recorded_test_is_replayed_by_the_command(
+    recorded: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(["replay", recorded])
+    assert left.value.code == 0
+    assert "the same run as recorded" in capsys.readouterr().out
 
 
 def test_worker_of_xdist_replays(tests: Any, recorded: str) -> None:

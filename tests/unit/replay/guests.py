@@ -36,7 +36,7 @@ again:
     jnz again
     finish
 """
-"""3 instructions a turn: the store of turn n (from 0) is step 1 + 1 + 3 * n, behind two others."""
+"""303 steps: turn n, counted from 0, stores at step 1 + 3 * n."""
 
 TWO_CORES = """
 _start:

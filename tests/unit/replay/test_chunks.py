@@ -145,7 +145,7 @@ def test_bytes_behind_a_chunk_are_damage() -> None:
         (36, b"\0", "no valid header"),
         (37, b"\x09", "no valid header"),
         (54, b"\x09", "an impossible value"),
-        (57, b"\x06", "an impossible value"),
+        (57, b"\x09", "an impossible value"),
     ],
 )
 def test_field_that_cannot_be_is_damage(offset: int, value: bytes, message: str) -> None:

@@ -225,6 +225,32 @@ def test_exception_inside_leaves_an_unfinished_recording(path: Path) -> None:
     assert (machine.on_input, machine.on_run_end) == (None, None)
 
 
+@pytest.mark.parametrize("quantum", [5, 1000])
+@pytest.mark.parametrize("goes_on", [False, True])
+def test_run_that_an_exception_ended_is_recorded(
+    path: Path,
+    quantum: int,
+    goes_on: bool,  # noqa: FBT001 - a parameter of the table above
+) -> None:
+    """`on_console` raises inside a slice, and the caller catches it inside the block."""
+    with machine_with(ECHO) as machine, Recorder(machine, path):
+        machine.receive_serial(b"abcdefghijkl")
+        machine.run(RoundRobin(quantum), max_instructions=30)
+        answers = iter([b"", b""])
+        with pytest.raises(StopIteration):
+            machine.run(RoundRobin(quantum), on_console=lambda _data: next(answers))
+        results = [machine.run(RoundRobin(quantum), max_instructions=15)] if goes_on else []
+        digest = machine.digest()
+    recording = Recording.open(path)
+    assert (recording.is_complete, recording.steps) == (True, machine.steps)
+    assert (recording.digest is None) is not goes_on
+    with Replayer(path) as replayer:
+        result = replayer.run()
+        assert replayer.machine.digest() == digest
+    assert [result] == results or result.reason == "no run was recorded to its end"
+    assert result.digest == digest
+
+
 def test_machine_is_not_recorded_behind_the_block(path: Path) -> None:
     with machine_with(COUNT_TO_100) as machine:
         with Recorder(machine, path):
@@ -384,3 +410,53 @@ def test_same_run_is_recorded_byte_for_byte(path: Path) -> None:
     record(second, BUSY, 3, SeededRandom(1, 50), [4000])
     assert path.read_bytes() == second.read_bytes()
     assert json.loads(json.dumps(Recording.open(path).manifest)) == Recording.open(second).manifest
+
+
+def test_run_that_is_broken_off_is_recorded_no_further(path: Path) -> None:
+    def fail(_data: bytes) -> None:
+        raise KeyboardInterrupt
+
+    source = "_start: mov al, 'a'\nout 0xE9, al\nnop\nfinish"
+    with machine_with(source) as machine, Recorder(machine, path) as recorder:
+        with pytest.raises(KeyboardInterrupt):
+            machine.run(on_console=fail)
+        machine.run()
+        recorder.finish()
+    recording = Recording.open(path)
+    assert (recording.is_complete, recording.steps) == (False, 0)
+    with Replayer(path) as replayer:
+        assert replayer.run().steps == 0
+
+
+def test_input_while_all_cores_idle_is_replayed_when_it_came(path: Path) -> None:
+    source = """
+    _start:
+        mov dx, 0x3F9
+        mov al, 1                   ; COM1 interrupts when a byte arrives
+        out dx, al
+        mov dx, 0x3FC
+        mov al, 8
+        out dx, al
+        mov al, 0x36                ; the 8254 ticks on IRQ 0, which the 8259A lets through
+        out 0x43, al
+        mov al, 0
+        out 0x40, al
+        out 0x40, al
+        mov al, 0xEE
+        out 0x21, al
+        cli
+        hlt
+    """
+    with machine_with(source) as machine:
+        count = iter(range(10_000))
+
+        def send_later() -> bool:
+            number = next(count)
+            if number == 8:
+                machine.receive_serial(b"x")
+            return number == 12
+
+        with Recorder(machine, path):
+            result = machine.run(is_interrupted=send_later)
+    with Replayer(path) as replayer:
+        assert replayer.run() == result

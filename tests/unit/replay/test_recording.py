@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from guests import BUSY, COUNT_TO_100, record
 
-from uniSMP import FormatError, Recording, RoundRobin
+from uniSMP import FormatError, Machine, Recorder, Recording, RoundRobin, assemble
 from uniSMP.replay.container import ContainerWriter, read_members
 
 Members = dict[str, bytes]
@@ -88,6 +88,30 @@ def test_manifest_that_lacks_something_is_refused(path: Path, key: str, value: o
     rewrite(path, lambda members: members.update({"manifest.json": json.dumps(manifest).encode()}))
     with pytest.raises(FormatError, match=r"run\.rec: "):
         Recording.open(path)
+
+
+@pytest.mark.parametrize("facts", [None, 5, "text", [5]])
+def test_facts_that_are_none_are_refused(path: Path, facts: object) -> None:
+    record(path, COUNT_TO_100)
+    manifest = json.loads(read_members(path)[0]["manifest.json"])
+    manifest["facts"] = facts
+    rewrite(path, lambda members: members.update({"manifest.json": json.dumps(manifest).encode()}))
+    with pytest.raises(FormatError, match=r"run\.rec: damaged"):
+        Recording.open(path)
+
+
+@pytest.mark.parametrize(
+    ("facts", "name"), [({}, "run.rec"), ({"target": "guest.asm"}, "guest.asm")]
+)
+def test_target_has_its_name_from_the_facts_or_the_file(
+    path: Path, facts: dict[str, str], name: str
+) -> None:
+    with Machine(cores=1, memory_bytes=2 << 20, boot="long") as machine:
+        machine.load(assemble(".set SIZE, 5\n_start: hlt\n"))
+        with Recorder(machine, path, facts=facts):
+            machine.run()
+    target = Recording.open(path).target
+    assert (target.name, target.labels, target.lines[0].line) == (name, {"_start": 0x10_0000}, 2)
 
 
 def test_recording_that_stopped_before_its_first_checkpoint_is_refused(path: Path) -> None:

@@ -14,17 +14,20 @@ from uniSMP import (
     ConfigError,
     DivergenceError,
     FormatError,
+    Machine,
     Outcome,
     Recorder,
     Recording,
     Replayer,
     RoundRobin,
     SeededRandom,
+    assemble,
 )
 from uniSMP.machine.host_input import MemoryInput, RegisterInput
 from uniSMP.machine.slice_log import NMI, NO_VECTOR, RowEnd, Rows
 from uniSMP.replay.chunks import Item, RunEnd, decode, encode
 from uniSMP.replay.container import ContainerWriter, read_members
+from uniSMP.replay.history import Position
 
 Change = Callable[[Rows], None]
 
@@ -314,8 +317,7 @@ def test_machine_of_a_recording_cannot_be_changed(busy: Path) -> None:
         assert memory.read(0x5000, 1) == b"\0"
 
 
-def test_interrupted_replay_ends_where_it_is(busy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("uniSMP.replay.replayer._ROWS_AT_ONCE", 50)
+def test_interrupted_replay_ends_where_it_is(busy: Path) -> None:
     answers = iter([False, False, True])
     with Replayer(busy) as replayer:
         result = replayer.run(is_interrupted=lambda: next(answers))
@@ -323,8 +325,20 @@ def test_interrupted_replay_ends_where_it_is(busy: Path, monkeypatch: pytest.Mon
             Outcome.HOST_TIMEOUT,
             "the host stopped the replay",
         )
-        assert replayer.position.slice == 149
+        assert replayer.position == replayer.history.end_of(replayer.position.slice)
         assert 0 < result.steps == replayer.step < 20_000
+
+
+def test_interrupted_replay_ends_inside_a_long_slice(path: Path) -> None:
+    machine = Machine(cores=1, boot="long", memory_bytes=2 << 20)
+    machine.load(assemble("_start: jmp _start"))
+    with Recorder(machine, path):
+        machine.run(RoundRobin(1 << 32), max_instructions=5_000_000)
+    answers = iter([False, False, True])
+    with Replayer(path) as replayer:
+        result = replayer.run(is_interrupted=lambda: next(answers))
+        assert result.steps == 3_000_000
+        assert replayer.position == Position(0, 3_000_000, 0)
 
 
 def test_console_is_told_as_it_appears(path: Path) -> None:

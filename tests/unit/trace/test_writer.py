@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from uniSMP.assembler.image import Line
 from uniSMP.errors import ConfigError
 from uniSMP.trace import writer as module
 from uniSMP.trace.schema import TABLES, Level
@@ -34,6 +35,16 @@ def test_rows_come_back_as_they_were_added(tmp_path: Path) -> None:
     writer.end({})
     (row,) = pq.read_table(tmp_path / "memory" / "000000.parquet").to_pylist()
     assert (row["rip"], row["value"], row["linear"]) == (2**64 - 1, 2**64 - 2, None)
+
+
+def test_names_are_on_disk_by_address_before_the_end(tmp_path: Path) -> None:
+    writer = TraceWriter(tmp_path, Level.EVENTS)
+    writer.begin({})
+    writer.add_names({"b": 0x2000, "a": 0x1000}, [Line(0x1000, "g.asm", 3)])
+    symbols = pq.read_table(tmp_path / "symbols" / "000000.parquet").to_pylist()
+    assert symbols == [{"address": 0x1000, "name": "a"}, {"address": 0x2000, "name": "b"}]
+    lines = pq.read_table(tmp_path / "lines" / "000000.parquet").to_pylist()
+    assert lines == [{"address": 0x1000, "file": "g.asm", "line": 3}]
 
 
 def test_full_segment_is_on_disk_before_the_end(
