@@ -1,6 +1,6 @@
 """Flip single bits of recordings and replay them; print what is neither an error nor identical.
 
-    benchmarks/flipped_bits.py --count 5000
+benchmarks/flipped_bits.py --count 5000
 """
 
 import argparse

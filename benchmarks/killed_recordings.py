@@ -1,6 +1,6 @@
 """Kill `unismp run --record` at random moments and replay what is left.
 
-    benchmarks/killed_recordings.py --count 100
+benchmarks/killed_recordings.py --count 100
 """
 
 import argparse

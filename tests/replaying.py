@@ -77,9 +77,7 @@ def make_case(seed: int) -> Case:
         name = rng.choice(_PROGRAMS)
         limits = [rng.randint(20_000, 60_000)] * pieces if quantum < 30 else [150_000] * pieces
         modules = (Module("module.bin one", bytes(range(256)) * 5),)
-        config = MachineConfig(
-            cores=cores, memory_bytes=memory, serial_input=b"x", modules=modules
-        )
+        config = MachineConfig(cores=cores, memory_bytes=memory, serial_input=b"x", modules=modules)
         return Case(seed, kind, name, config, schedule, quantum, limits)
     memory = random_kernels.MEMORY_BYTES
     cores = rng.randint(1, 8) if kind == "bytes" else _kernel(seed // CASES_OF_A_KERNEL)[0]
