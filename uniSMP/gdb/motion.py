@@ -116,7 +116,10 @@ class Motion:
                 return
             self._stand(Stop(TRAP, core_id))
             rip = self._timeline.machine.core(core_id).linear_rip
-            if rip not in within or self._ask():
+            if rip not in within:
+                return
+            if self._ask():
+                self._stand(Stop(INTERRUPT, core_id))
                 return
 
     def _step(self, core_id: int) -> "Hit | None":
