@@ -2,9 +2,9 @@
 
     benchmarks/replays.py --count 10000 --jobs 2 [--first SEED] [--second PYTHON]
 
-`python tests/replaying.py SEED` runs one case alone, with more checks. Every case is replayed whole;
-one in 16 is also visited out of order, and one in 40 traced, at one level after the other. With
-`--second` each recording is replayed once more by another Python with another hash seed.
+`python tests/replaying.py SEED` runs one case alone, with more checks. Every case is replayed
+whole; one in 16 is also visited out of order, and one in 40 traced, at one level after the other.
+With `--second` each recording is replayed once more by another Python with another hash seed.
 """
 
 import argparse

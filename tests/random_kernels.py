@@ -94,7 +94,8 @@ class _Kernel:
         mode = rng.choice(["periodic", "periodic", "one-shot", "deadline"])
         if mode == "deadline":
             return self.apic(0x320, vector | 0x4_0000) + (
-                f"rdtsc\nadd eax, {rng.choice([1, 7, 50, 400])}\nadc edx, 0\nmov ecx, 0x6E0\nwrmsr\n"
+                f"rdtsc\nadd eax, {rng.choice([1, 7, 50, 400])}\nadc edx, 0\n"
+                "mov ecx, 0x6E0\nwrmsr\n"
             )
         divide = self.apic(0x3E0, rng.choice([0, 1, 3, 11]))
         entry = self.apic(0x320, vector | (0x2_0000 if mode == "periodic" else 0))
@@ -146,13 +147,17 @@ class _Kernel:
         order = [inner, end] if rng.random() < 0.6 else [end, inner]
         off = "cli\n" if rng.random() < 0.5 else ""
         restore = "pop rdx\npop rcx\npop rax\niretq\n"
-        return f"{name}inc dword ptr [r11 + {0x100 + 4 * vector}]\n{save}{''.join(order)}{off}{restore}"
+        count = f"inc dword ptr [r11 + {0x100 + 4 * vector}]\n"
+        return f"{name}{count}{save}{''.join(order)}{off}{restore}"
 
     def _exception_handler(self, vector: int) -> str:
         if vector == 14:
             return "jmp page_fault\n"
         if vector == 1:
-            return "dec byte ptr [r11 + 0xF0]\njg .Lstep\nand qword ptr [rsp + 16], ~0x100\n.Lstep: iretq\n"
+            return (
+                "dec byte ptr [r11 + 0xF0]\njg .Lstep\n"
+                "and qword ptr [rsp + 16], ~0x100\n.Lstep: iretq\n"
+            )
         if vector == 3:
             return self.rng.choice(
                 ["iretq\n", "inc dword ptr [r11 + 12]\niretq\n", "pause\niretq\n"]
@@ -206,7 +211,8 @@ class _Kernel:
         return (
             f"body{number}:\n{begin}mov ebp, {rounds}\n"
             f"again{number}:\nlea r15, [rip + again{number}]\n{pieces}"
-            f"dec ebp\njnz again{number}\n{end}:\nlea r15, [rip + {end}]\n{self._ending(number, end)}"
+            f"dec ebp\njnz again{number}\n{end}:\nlea r15, [rip + {end}]\n"
+            f"{self._ending(number, end)}"
         )
 
     def _ending(self, body: int, again: str) -> str:
@@ -219,7 +225,10 @@ class _Kernel:
         if rng.random() < 0.4:
             skip = self.label()
             done = f"mov eax, {rng.choice([0, 0, 3])}\nout 0xF4, al\n"
-            return f"lock inc dword ptr [0x208F00]\ncmp dword ptr [0x208F00], 2\njb {skip}\n{done}{skip}:\n{forever}"
+            return (
+                "lock inc dword ptr [0x208F00]\ncmp dword ptr [0x208F00], 2\n"
+                f"jb {skip}\n{done}{skip}:\n{forever}"
+            )
         if rng.random() < 0.03:
             return "sub rsp, 16\nmov qword ptr [rsp], 0\nlidt [rsp]\nud2\n"
         return forever
@@ -253,14 +262,16 @@ class _Kernel:
     def spinlock(self) -> str:
         wait, got = self.label(), self.label()
         return (
-            f"mov ecx, 20\n{wait}:\nmov eax, 1\nxchg [0x208F40], eax\ntest eax, eax\njz {got}\npause\n"
+            f"mov ecx, 20\n{wait}:\nmov eax, 1\nxchg [0x208F40], eax\n"
+            f"test eax, eax\njz {got}\npause\n"
             f"dec ecx\njnz {wait}\n{got}:\ninc dword ptr [0x208F44]\nmov dword ptr [0x208F40], 0\n"
         )
 
     def string(self) -> str:
         rng = self.rng
         count = rng.choice([0, 1, 2, 7, 33])
-        set_up = f"mov ecx, {count}\nlea rsi, [r11 + 0x400]\nlea rdi, [r11 + {rng.choice([0x401, 0x600])}]\n"
+        target = rng.choice([0x401, 0x600])
+        set_up = f"mov ecx, {count}\nlea rsi, [r11 + 0x400]\nlea rdi, [r11 + {target}]\n"
         what = rng.choice(
             ["rep movsb", "rep stosq", "rep lodsb", "repe cmpsb", "repne scasb", "rep movsd"]
         )
@@ -286,9 +297,11 @@ class _Kernel:
     def shadow(self) -> str:
         return self.rng.choice(
             [
-                "cli\nsti\nnop\n", "sti\ncli\n", "sti\nsti\nnop\n", "mov eax, 0x10\nmov ss, eax\nnop\n",
+                "cli\nsti\nnop\n", "sti\ncli\n", "sti\nsti\nnop\n",
+                "mov eax, 0x10\nmov ss, eax\nnop\n",
                 "cli\nsti\npause\n", "cli\nsti\nint3\n", "sti\nmov eax, 0x10\nmov ss, eax\nint3\n",
-                "pushfq\nor dword ptr [rsp], 0x200\npopfq\nnop\n", "cli\nsti\nud2_here: nop\n".replace("ud2_here", self.label()),
+                "pushfq\nor dword ptr [rsp], 0x200\npopfq\nnop\n",
+                f"cli\nsti\n{self.label()}: nop\n",
             ]
         )  # fmt: skip
 
@@ -317,11 +330,15 @@ class _Kernel:
     def remap(self) -> str:
         use = self.rng.choice(
             [
-                "mov eax, [r9 + 0x10008]\n", "inc dword ptr [r9 + 0x10010]\n", "lock inc dword ptr [r9 + 0x10010]\n",
-                "mov ecx, 9\nlea rdi, [r9 + 0x10100]\nrep stosd\n", "push qword ptr [r9 + 0x10020]\npop rax\n",
+                "mov eax, [r9 + 0x10008]\n",
+                "inc dword ptr [r9 + 0x10010]\n",
+                "lock inc dword ptr [r9 + 0x10010]\n",
+                "mov ecx, 9\nlea rdi, [r9 + 0x10100]\nrep stosd\n",
+                "push qword ptr [r9 + 0x10020]\npop rax\n",
             ]
-        )  # fmt: skip
-        return f"lea r15, [rip + {(on := self.label())}]\nand qword ptr [r8], ~1\ninvlpg [r9]\n{use}{on}:\n"
+        )
+        on = self.label()
+        return f"lea r15, [rip + {on}]\nand qword ptr [r8], ~1\ninvlpg [r9]\n{use}{on}:\n"
 
     def flush(self) -> str:
         return "mov rax, cr3\nmov cr3, rax\n"
@@ -332,7 +349,10 @@ class _Kernel:
         jump = rng.choice(["", "jmp {p}\n", "nop\n"]).format(p=place)
         code = f"inc byte ptr [{place} + 1]\n{jump}{place}:\nmov al, 7\nadd [r11 + 16], eax\n"
         if rng.random() < 0.3:
-            code = f"jmp {before}\n{place}:\nmov al, 9\njmp {before}b\n{before}:\ninc byte ptr [{place} + 1]\njmp {place}\n{before}b:\n"
+            code = (
+                f"jmp {before}\n{place}:\nmov al, 9\njmp {before}b\n"
+                f"{before}:\ninc byte ptr [{place} + 1]\njmp {place}\n{before}b:\n"
+            )
         return code
 
     def device(self) -> str:
@@ -350,8 +370,9 @@ class _Kernel:
             "mov edi, 0xFD000000\nmov ecx, 3\nlea rsi, [r11]\nrep movsb\n",
         ]
         if not self.is_x2apic:
+            register = rng.choice([0x20, 0x80, 0x390, 0x200, 0x100])
             choices += [
-                f"mov eax, {_APIC_PAGE}\nmov ecx, [rax + {rng.choice([0x20, 0x80, 0x390, 0x200, 0x100])}]\nadd [r11 + 32], ecx\n",
+                f"mov eax, {_APIC_PAGE}\nmov ecx, [rax + {register}]\nadd [r11 + 32], ecx\n",
                 f"mov eax, {_APIC_PAGE}\nadd dword ptr [rax + 0x80], 0\n",
             ]
         return rng.choice(choices)
@@ -372,12 +393,17 @@ class _Kernel:
         other = rng.randrange(self.cores)
         return rng.choice(
             [
-                self.command(other, 0x4000 | vector), self.command("r10d", 0x4000 | vector),
-                self.command(0, 0x4_4000 | vector), self.command(0, 0x8_4000 | vector),
-                self.command(0, 0xC_4000 | vector), self.command(other, 0x4400), self.command("r10d", 0x4400),
-                self.command(0, 0xC_4400), self.command(0x0F if not self.is_x2apic else 3, 0x4900 | vector),
+                self.command(other, 0x4000 | vector),
+                self.command("r10d", 0x4000 | vector),
+                self.command(0, 0x4_4000 | vector),
+                self.command(0, 0x8_4000 | vector),
+                self.command(0, 0xC_4000 | vector),
+                self.command(other, 0x4400),
+                self.command("r10d", 0x4400),
+                self.command(0, 0xC_4400),
+                self.command(0x0F if not self.is_x2apic else 3, 0x4900 | vector),
             ]
-        )  # fmt: skip
+        )
 
     def restart(self) -> str:
         """INIT and SIPI for another core, at most twice in all."""
@@ -387,14 +413,18 @@ class _Kernel:
         other = rng.randrange(self.cores)
         start = self.command(other, 0x4608)
         return (
-            f"cmp dword ptr [0x208FE0], 2\nja {on}\ncmp r10d, {other}\nje {on}\nlock inc dword ptr [0x208FE0]\n"
-            f"{self.command(other, 0x4500)}{rng.choice(['', 'nop' + chr(10), 'pause' + chr(10)])}{start}{on}:\n"
+            f"cmp dword ptr [0x208FE0], 2\nja {on}\ncmp r10d, {other}\nje {on}\n"
+            f"lock inc dword ptr [0x208FE0]\n{self.command(other, 0x4500)}"
+            f"{rng.choice(['', 'nop' + chr(10), 'pause' + chr(10)])}{start}{on}:\n"
         )
 
     def pit(self) -> str:
         mode = self.rng.choice([0x34, 0x36, 0x30])
         count = self.rng.choice([1, 2, 5, 20, 120])
-        return f"mov al, {mode}\nout 0x43, al\nmov al, {count}\nout 0x40, al\nmov al, 0\nout 0x40, al\n"
+        return (
+            f"mov al, {mode}\nout 0x43, al\nmov al, {count}\nout 0x40, al\n"
+            "mov al, 0\nout 0x40, al\n"
+        )
 
     def redirect(self, pin: int = 2) -> str:
         rng = self.rng
@@ -426,7 +456,8 @@ class _Kernel:
             f"lea r12, [rip + {back}]\nmov r14, rsp\nlea r15, [rip + {out}]\n"
             "mov eax, r10d\nshl eax, 12\nadd eax, 0x281000\n"
             f"push 0x1B\npush rax\npush 0x{rng.choice(['202', '2', '202'])}\npush 0x23\n"
-            f"lea rax, [rip + {code}]\npush rax\niretq\n{code}:\n{inside}{out}:\nint 0x30\n{back}:\n"
+            f"lea rax, [rip + {code}]\npush rax\niretq\n"
+            f"{code}:\n{inside}{out}:\nint 0x30\n{back}:\n"
             f"{rng.choice(['sti', 'sti', 'nop'])}\n"
         )
 

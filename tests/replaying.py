@@ -149,12 +149,12 @@ def _put_in(rng: random.Random, machine: Machine) -> None:
 @contextmanager
 def checkpoints(rows: int | None) -> Iterator[None]:
     """Let recorders write a checkpoint every so many rows; None: as often as they do."""
-    kept = recorder._ROWS_OF_A_CHUNK  # noqa: SLF001
-    recorder._ROWS_OF_A_CHUNK = rows or kept  # noqa: SLF001
+    kept = recorder._ROWS_OF_A_CHUNK
+    recorder._ROWS_OF_A_CHUNK = rows or kept
     try:
         yield
     finally:
-        recorder._ROWS_OF_A_CHUNK = kept  # noqa: SLF001
+        recorder._ROWS_OF_A_CHUNK = kept
 
 
 def record(case: Case, path: Path, rows: int | None = None) -> RunResult:
@@ -231,7 +231,7 @@ def _walk(case: Case, path: Path, digest: str, count: int) -> str | None:
             known[step] = replayer.machine.digest()
     with Replayer(path) as replayer:
         replayer.keep_snapshots()
-        replayer._interval = rng.choice([1, 7, 50, 400])  # noqa: SLF001
+        replayer._interval = rng.choice([1, 7, 50, 400])
         for step in rng.choices(steps, k=2 * count):
             replayer.goto(step)
             if replayer.step != step or replayer.machine.digest() != known[step]:
