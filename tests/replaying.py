@@ -231,7 +231,7 @@ def _walk(case: Case, path: Path, digest: str, count: int) -> str | None:
             known[step] = replayer.machine.digest()
     with Replayer(path) as replayer:
         replayer.keep_snapshots()
-        replayer._interval = rng.choice([1, 7, 50, 400])
+        replayer.keep_snapshots().interval = rng.choice([1, 7, 50, 400])
         for step in rng.choices(steps, k=2 * count):
             replayer.goto(step)
             if replayer.step != step or replayer.machine.digest() != known[step]:

@@ -135,7 +135,7 @@ class LiveTimeline(Timeline):
             rows.mark[-1] = self.machine.parts.loop.batch.mark_slice(self._exact.core)
         self.history = History(rows, known.items[: self._items])
         self._spins.forget(rows)
-        self._drop_behind(self.position)
+        self.keep_snapshots().drop_behind(self.position)
 
     # -- making history ------------------------------------------------------------------------
 

@@ -5,40 +5,24 @@ forwards from there. Snapshots are taken on the way, and thinned out when there 
 second one goes and the distance between them doubles.
 """
 
-from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from uniSMP.errors import ConfigError, DivergenceError
-from uniSMP.machine.exact_run import ExactRun, Interrupted, RowPlace
+from uniSMP.machine.exact_run import ExactRun, Interrupted
 from uniSMP.machine.machine import Machine
 from uniSMP.machine.outcome import Ending, Outcome
-from uniSMP.machine.snapshot import Snapshot, SnapshotStore, StoreIsFullError
 from uniSMP.machine.written_pages import RamTracking
 from uniSMP.replay import search
 from uniSMP.replay.chunks import MARK_INTERVAL, Idle, Item, RunEnd
 from uniSMP.replay.conditions import Condition, Hit
 from uniSMP.replay.history import START, History, Position
+from uniSMP.replay.kept_snapshots import Kept, KeptSnapshots, Place
 
 if TYPE_CHECKING:
     from uniSMP.machine.tracer import Tracer
 
-_FIRST_INTERVAL = 100_000
-"""Instructions between two snapshots at first."""
 _MASK32 = 0xFFFF_FFFF
-
-
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    """A snapshot and what this module has to know to go on from it."""
-
-    position: Position
-    items: int
-    mark: int
-    row: RowPlace
-    state: tuple[bool, RunEnd | None]
-    snapshot: Snapshot
 
 
 class Timeline:
@@ -67,9 +51,7 @@ class Timeline:
         parts = machine.parts
         self._exact = ExactRun(parts)
         self._tracking = RamTracking(parts.ram)
-        self._store: SnapshotStore | None = None
-        self._kept: list[_Kept] = []
-        self._interval = _FIRST_INTERVAL
+        self._snapshots: KeptSnapshots | None = None
         self._items = 0
         self._is_between_runs = True
         self._is_lost = False
@@ -112,8 +94,7 @@ class Timeline:
 
     def goto_position(self, position: Position) -> None:
         """Go to a moment of the run; between two rows it is behind all that stands there."""
-        self.keep_snapshots()
-        kept = self._kept[self._nearest(position)]
+        kept = self.keep_snapshots().nearest(position)
         if self._is_lost or position < self.position or kept.position > self.position:
             self._restore(kept)
         self.advance(position)
@@ -160,11 +141,12 @@ class Timeline:
         self._begin_run()
         self._exact.ask_host()
         end = min(end, history.next_item_row(row))
-        if self._store is not None:
-            if history.rows.instructions[row] > self._interval:
+        if self._snapshots is not None:
+            interval = self._snapshots.interval
+            if history.rows.instructions[row] > interval:
                 self._begin(row)
                 return
-            end = max(row + 1, min(end, history.row_of(history.begins(row) + self._interval)))
+            end = max(row + 1, min(end, history.row_of(history.begins(row) + interval)))
         done = self._exact.run_rows(history.rows, row, history.plain_end(row, end))
         self.position = history.end_of(done - 1)
         self._check_marks(row, done)
@@ -180,8 +162,8 @@ class Timeline:
         """Go on inside the row that has begun."""
         while self.position.instructions < target.instructions:
             end = target.instructions
-            if self._store is not None:
-                end = min(end, self.position.instructions + self._interval)
+            if self._snapshots is not None:
+                end = min(end, self.position.instructions + self._snapshots.interval)
             self._exact.run_to(end)
             self.position = Position(target.slice, end, 0)
             if end < target.instructions:
@@ -272,68 +254,37 @@ class Timeline:
 
     # -- snapshots -----------------------------------------------------------------------------
 
-    def keep_snapshots(self) -> None:
+    def keep_snapshots(self) -> KeptSnapshots:
         """Keep snapshots from now on; the machine must be at the start the first time.
 
         Raises:
             ConfigError: it is not.
         """
-        if self._store is None:
+        if self._snapshots is None:
             if self.position != START:
                 raise ConfigError("keep snapshots before the machine is moved")
-            self._store = SnapshotStore(self.machine.parts, self._tracking)
-            self._keep()
-
-    def _nearest(self, position: Position) -> int:
-        """Return the number of the last snapshot that is not behind a moment."""
-        return bisect_right(self._kept, position, key=lambda kept: kept.position) - 1
+            self._snapshots = KeptSnapshots(self.machine.parts, self._tracking)
+            self._snapshots.keep(self.position, self._place())
+        return self._snapshots
 
     def _keep_if_due(self) -> None:
-        if self._store is None or self._exact.is_traced:
+        snapshots = self._snapshots
+        if snapshots is None or self._exact.is_traced:
             return
-        nearest = self._kept[self._nearest(self.position)]
-        if self.step - nearest.snapshot.step >= self._interval:
-            self._keep()
+        if snapshots.is_due(self.position, self.step):
+            snapshots.keep(self.position, self._place())
 
-    def _keep(self) -> None:
-        """Take a snapshot here, and make room for it."""
-        assert self._store is not None
-        while len(self._kept) >= self._store.most_snapshots:
-            self._thin_out()
-        try:
-            snapshot = self._store.take()
-        except StoreIsFullError:
-            self._thin_out()
-            return
-        mark = self.machine.parts.loop.batch.mark
-        row = self._exact.save()
-        state = (self._is_between_runs, self.ending)
-        kept = _Kept(self.position, self._items, mark, row, state, snapshot)
-        self._kept.insert(self._nearest(self.position) + 1, kept)
+    def _place(self) -> Place:
+        mark, row = self.machine.parts.loop.batch.mark, self._exact.save()
+        return Place(self._items, mark, row, self._is_between_runs, self.ending)
 
-    def _thin_out(self) -> None:
-        """Drop every second snapshot but the first, and keep them twice as far apart."""
-        assert self._store is not None
-        for kept in self._kept[1::2]:
-            self._store.drop(kept.snapshot)
-        self._kept = self._kept[::2]
-        self._interval *= 2
-
-    def _drop_behind(self, position: Position) -> None:
-        """Drop the snapshots behind a moment."""
-        assert self._store is not None
-        keep = self._nearest(position) + 1
-        for kept in self._kept[keep:]:
-            self._store.drop(kept.snapshot)
-        del self._kept[keep:]
-
-    def _restore(self, kept: _Kept) -> None:
-        assert self._store is not None
-        self._store.restore(kept.snapshot)
-        self._exact.restore(kept.row)
-        self.machine.parts.loop.batch.set_marks(kept.mark)
-        self._items, self.position = kept.items, kept.position
-        self._is_between_runs, self.ending = kept.state
+    def _restore(self, kept: Kept) -> None:
+        place = kept.place
+        self.keep_snapshots().restore(kept)
+        self._exact.restore(place.row)
+        self.machine.parts.loop.batch.set_marks(place.mark)
+        self._items, self.position = place.items, kept.position
+        self._is_between_runs, self.ending = place.is_between_runs, place.ending
         self._is_lost = False
 
     # -- searching -----------------------------------------------------------------------------
@@ -442,8 +393,8 @@ class Timeline:
 
     def close(self) -> None:
         """Give everything back; the machine too must not be used afterwards."""
-        if self._store is not None:
-            self._store.close()
+        if self._snapshots is not None:
+            self._snapshots.close()
         self._tracking.close()
         self.machine.close()
 

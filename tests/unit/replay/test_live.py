@@ -38,7 +38,7 @@ SPIN = "_start: inc rax\njmp _start"
 def live(source: str, cores: int = 1, schedule: Schedule | None = None) -> LiveTimeline:
     """Return a live time line with a snapshot every 100 instructions."""
     line = LiveTimeline(machine_with(source, cores), schedule or RoundRobin(50))
-    line._interval = 100
+    line.keep_snapshots().interval = 100
     return line
 
 

@@ -363,14 +363,14 @@ def test_snapshots_may_be_kept_during_a_replay(busy: Path) -> None:
     with Replayer(busy) as plain:
         result = plain.run()
     with Replayer(busy) as replayer:
-        replayer._interval = 500
+        replayer.keep_snapshots().interval = 500
         replayer.keep_snapshots()
         assert replayer.run() == result
         replayer.goto(5000)
         middle = replayer.machine.digest()
         replayer.goto_position(replayer.history.end)
         assert replayer.machine.digest() == result.digest
-        assert len(replayer._kept) > 20
+        assert len(replayer.keep_snapshots().kept) > 20
     with Replayer(busy) as other:
         other.goto(5000)
         assert other.machine.digest() == middle

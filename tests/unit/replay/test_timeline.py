@@ -46,7 +46,7 @@ def busy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def line(busy: Path) -> Iterator[Replayer]:
     """Return that recording at its start, with a snapshot every 300 instructions."""
     with Replayer(busy) as replayer:
-        replayer._interval = 300
+        replayer.keep_snapshots().interval = 300
         yield replayer
 
 
@@ -78,7 +78,7 @@ def test_same_moment_is_the_same_however_it_is_reached(
 ) -> None:
     positions = positions_of(line, seed, 25)
     with Replayer(busy) as other:
-        other._interval = 1 << 40
+        other.keep_snapshots().interval = 1 << 40
         forward = {}
         for position in sorted(positions):
             other.goto_position(position)
@@ -106,7 +106,7 @@ def test_end_is_the_end_with_any_snapshots(busy: Path, interval: int) -> None:
         result = replayer.run()
         expected = replayer.machine.digest()
     with Replayer(busy) as line:
-        line._interval = interval
+        line.keep_snapshots().interval = interval
         line.goto_position(line.history.end)
         first = look(line)
         line.goto(0)
@@ -150,14 +150,14 @@ def test_snapshots_come_before_the_machine_is_moved(busy: Path) -> None:
 def test_snapshots_are_thinned_out(busy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("uniSMP.machine.snapshot._MOST_SNAPSHOTS", 16)
     with Replayer(busy) as line:
-        line._interval = 10
+        line.keep_snapshots().interval = 10
         counts = []
         for step in range(0, STEPS, 400):
             line.goto(step)
-            counts.append(len(line._kept))
+            counts.append(len(line.keep_snapshots().kept))
         assert max(counts) == 16
-        assert line._interval in {640, 1280}
-        assert line._kept[0].position == START
+        assert line.keep_snapshots().interval in {640, 1280}
+        assert line.keep_snapshots().kept[0].position == START
         line.goto(STEPS)
         digest = line.machine.digest()
         line.goto(5)
@@ -167,18 +167,18 @@ def test_snapshots_are_thinned_out(busy: Path, monkeypatch: pytest.MonkeyPatch) 
 
 def test_at_most_256_snapshots_are_kept(busy: Path) -> None:
     with Replayer(busy) as line:
-        line._interval = 1
+        line.keep_snapshots().interval = 1
         line.goto(1000)
-        assert 128 <= len(line._kept) <= 256
-        kept = [each.position for each in line._kept]
+        assert 128 <= len(line.keep_snapshots().kept) <= 256
+        kept = [each.position for each in line.keep_snapshots().kept]
         assert kept == sorted(set(kept))
 
 
 def test_full_store_thins_out_and_goes_on(busy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with Replayer(busy) as line:
-        line._interval = 100
+        line.keep_snapshots().interval = 100
         line.goto(3000)
-        store, interval = line._store, line._interval
+        store, interval = line.keep_snapshots()._store, line.keep_snapshots().interval
         assert store is not None
         take, answers = store.take, iter([True, False, True] + [False] * 1000)
 
@@ -189,7 +189,7 @@ def test_full_store_thins_out_and_goes_on(busy: Path, monkeypatch: pytest.Monkey
 
         monkeypatch.setattr(store, "take", take_or_not)
         line.goto(STEPS)
-        assert line._interval == 4 * interval
+        assert line.keep_snapshots().interval == 4 * interval
         digest = line.machine.digest()
         line.goto(2500)
         line.goto(STEPS)
@@ -198,9 +198,12 @@ def test_full_store_thins_out_and_goes_on(busy: Path, monkeypatch: pytest.Monkey
 
 def test_snapshots_of_many_moments_share_their_pages(line: Replayer) -> None:
     line.goto(STEPS)
-    assert line._store is not None
-    assert len(line._kept) > 20
-    assert line._store.used_bytes < 60 * 4096 + len(line._kept) * 8 * 4096
+    assert line.keep_snapshots()._store is not None
+    assert len(line.keep_snapshots().kept) > 20
+    assert (
+        line.keep_snapshots()._store.used_bytes
+        < 60 * 4096 + len(line.keep_snapshots().kept) * 8 * 4096
+    )
 
 
 def test_going_a_little_back_does_not_begin_at_the_start(
@@ -277,10 +280,10 @@ def test_going_forward_without_a_condition_ends_at_the_end(path: Path) -> None:
 def test_long_slice_has_snapshots_inside(path: Path) -> None:
     record(path, SPIN, schedule=RoundRobin(1 << 30), limits=[100_000])
     with Replayer(path) as line:
-        line._interval = 10_000
+        line.keep_snapshots().interval = 10_000
         line.goto(100_000)
         assert len(line.history) == 1
-        assert [each.position.instructions for each in line._kept] == list(
+        assert [each.position.instructions for each in line.keep_snapshots().kept] == list(
             range(0, 100_000, 10_000)
         )
         line.goto(54_320)
