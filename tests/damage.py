@@ -53,15 +53,16 @@ def replay_flipped(data: bytes, place: int, bit: int, path: Path, wanted: RunRes
 
 
 def replay_unfinished(path: Path) -> str:
-    """Replay what a stopped recorder left; return "error", "unfinished", or what is wrong."""
+    """Replay what a stopped recorder left; return "error", "unfinished", and so on."""
     try:
         recording = Recording.open(path)
     except UniSMPError as error:
         return "error" if is_clear(str(error)) else f"no clear error: {error!r}"
     with Replayer(recording) as replayer:
         result = replayer.run()
-    if recording.is_complete:
-        return "complete"
+    if recording.is_complete:  # cut inside the directory
+        is_same = (result.outcome, result.digest) == (recording.outcome, recording.digest)
+        return "identical" if is_same else "a silent difference"
     if result.steps != recording.steps or result.outcome != "HOST_TIMEOUT":
         return f"{result.steps} steps replayed of {recording.steps}, {result.outcome}"
     return "unfinished"

@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -92,7 +93,7 @@ def _replay(
 ) -> RunResult:
     recording = replayer.recording
     chosen = make_filter(options, guest, recording.config.cores) if options.directory else None
-    settings = {**recording.manifest["machine"], **recording.manifest["facts"]}
+    settings = _settings(recording)
     writer = make_writer(options, guest, settings) if options.directory else None
     display = RunDisplay(replayer.machine, max(1, recording.steps), sys.stdout, is_quiet=as_json)
     limits = HostLimits(None)
@@ -106,6 +107,23 @@ def _replay(
     if writer is not None:
         end_writer(writer, result)
     return result
+
+
+def _settings(recording: Recording) -> dict[str, Any]:
+    """Return what made the run what it is, as `unismp run` says it in the manifest of a trace."""
+    config, schedule = recording.config, recording.manifest["facts"].get("schedule")
+    schedule = schedule if isinstance(schedule, dict) else {}
+    return {
+        "cores": config.cores,
+        "memory_bytes": config.memory_bytes,
+        "boot": config.boot,
+        "ticks_per_instruction": config.ticks_per_instruction,
+        "command_line": config.command_line,
+        "modules": [module["text"] for module in recording.manifest["modules"]],
+        "schedule": schedule.get("name"),
+        "quantum": schedule.get("quantum"),
+        "seed": schedule.get("seed"),
+    }
 
 
 def _say(replayer: Replayer, result: RunResult) -> None:

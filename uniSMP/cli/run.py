@@ -9,7 +9,7 @@ from uniSMP.cli import report
 from uniSMP.cli.host_limits import HostLimits
 from uniSMP.cli.machine_options import MachineOptions, machine_options, make_guest
 from uniSMP.cli.progress import RunDisplay
-from uniSMP.cli.record_options import make_recorder
+from uniSMP.cli.record_options import check_record, make_recorder
 from uniSMP.cli.trace_options import (
     TraceOptions,
     end_writer,
@@ -65,6 +65,10 @@ def command(  # noqa: PLR0913 - one parameter per option
     guest, schedule, config = make_guest(target, options)
     if trace == "":
         raise ConfigError("--trace: the name of the folder is empty")
+    if max_instructions < 1:
+        raise ConfigError(f"--max-instructions {max_instructions}: choose 1 or more")
+    modules = [module.partition(" ")[0] for module in options.modules]
+    check_record(record, [target, options.serial, *modules], trace)
     tracing = TraceOptions(
         trace, trace_level, trace_cores, trace_address, trace_symbol, trace_steps, force
     )

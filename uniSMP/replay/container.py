@@ -24,6 +24,7 @@ _LEVEL = 6
 _LOCAL = struct.Struct("<4s5H3I2H")
 _LOCAL_MAGIC = b"PK\3\4"
 _DIRECTORY_MAGIC = b"PK\1\2"
+_END_MAGIC, _END_BYTES = b"PK\5\6", 22
 _DEFLATED = 8
 _MOST_NAME_BYTES = 100
 MOST_BYTES = 1 << 31
@@ -34,14 +35,17 @@ class ContainerWriter:
     """Writes members so that whatever is written whole survives the end of the process.
 
     Args:
-        path: the file; it appears, or is replaced, when `begin` has written the first members.
+        path: the file; it appears, or is replaced, when `begin` has written the first members. A
+            symbolic link stays, and what it leads to is written.
 
     Raises:
         ConfigError: it cannot be written.
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        if path.exists() and not path.is_file():
+            raise ConfigError(f"cannot write {path}: it is no regular file")
+        self._path = path = Path(os.path.realpath(path))
         self._archived = io.BytesIO()
         self._archive = zipfile.ZipFile(self._archived, "w", zipfile.ZIP_DEFLATED)
         self._written = 0
@@ -118,18 +122,32 @@ def read_members(path: Path) -> tuple[dict[str, bytes], bool]:
 def _scan(data: bytes) -> tuple[dict[str, bytes], bool]:
     """Read members by their own headers, then check them against the directory behind them."""
     members: dict[str, bytes] = {}
+    at = _read_into(members, data)
+    if at < 0 or any(magic.startswith(data[at:]) for magic in (_LOCAL_MAGIC, _DIRECTORY_MAGIC)):
+        return members, False
+    if data[at : at + 4] != _DIRECTORY_MAGIC:
+        raise FormatError(f"damaged: no member begins at byte {at}")
+    end = data.rfind(_END_MAGIC, at)
+    if end < 0 or end + _END_BYTES > len(data):
+        return members, False  # cut inside the directory
+    _check_directory(data, members)
+    return members, True
+
+
+def _read_into(members: dict[str, bytes], data: bytes) -> int:
+    """Read members; return the place behind them, or -1 where one is cut off."""
     at = 0
     while data[at : at + 4] == _LOCAL_MAGIC:
         end = at + _LOCAL.size
         if end > len(data):
-            return members, False
+            return -1
         fields = _LOCAL.unpack_from(data, at)
         _, _, flags, method, _, _, checksum, packed, size, name_bytes, extra_bytes = fields
         start = end + name_bytes + extra_bytes
         if start + packed > len(data):
             if _DIRECTORY_MAGIC in data[at:]:
                 raise FormatError(f"damaged: the member at byte {at} has a wrong size")
-            return members, False
+            return -1
         name = data[end : end + name_bytes].decode("ascii", "backslashreplace")
         if name_bytes > _MOST_NAME_BYTES or not name.isprintable():
             raise FormatError(f"damaged: the header of the member at byte {at} is not valid")
@@ -137,14 +155,7 @@ def _scan(data: bytes) -> tuple[dict[str, bytes], bool]:
             raise FormatError(f"damaged: the header of member {name} at byte {at} is not valid")
         members[name] = _unpack(data[start : start + packed], size, checksum, name)
         at = start + packed
-    if at == len(data):
-        return members, False
-    if data[at : at + 4] != _DIRECTORY_MAGIC:
-        if len(data) - at < _LOCAL.size and _LOCAL_MAGIC.startswith(data[at : at + 4]):
-            return members, False
-        raise FormatError(f"damaged: no member begins at byte {at}")
-    _check_directory(data, members)
-    return members, True
+    return at
 
 
 def _unpack(packed: bytes, size: int, checksum: int, name: str) -> bytes:

@@ -102,7 +102,7 @@ def read_manifest(members: dict[str, bytes]) -> dict[str, Any]:
         ("behaviour version", manifest.get("behaviour"), BEHAVIOUR),
         ("Unicorn version", engine, version("unicorn")),
     ):
-        if found != wanted:
+        if found != wanted or type(found) is not type(wanted):
             made_by = manifest.get("made_by", {}).get("uniSMP")
             raise FormatError(
                 f"the recording has {what} {found} (made by uniSMP {made_by}); this uniSMP "
@@ -129,7 +129,10 @@ def read_image(manifest: Mapping[str, Any], members: dict[str, bytes]) -> Image 
                 str(name): _typed(int, value)
                 for name, value in _typed(dict, source["symbols"]).items()
             },
-            lines=tuple(Line(*line) for line in source["lines"]),
+            lines=tuple(
+                Line(_typed(int, address), _typed(str, file), _typed(int, line))
+                for address, file, line in source["lines"]
+            ),
             entry=_typed(int, source["entry"]),
             labels=tuple(source["labels"]),
         )

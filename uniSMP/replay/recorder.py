@@ -21,6 +21,8 @@ from uniSMP.replay.recording import CHUNK_NAME, END
 _ROWS_OF_A_CHUNK = 1 << 15
 _STEPS_OF_A_CHUNK = 1 << 24
 """So many rows or instructions, about, lie between two checkpoints."""
+_CLOSER_AT_FIRST = 16
+"""At first they are so many times closer, then twice as far each time: a short run is soon kept."""
 
 
 class Recorder:
@@ -68,7 +70,8 @@ class Recorder:
         self._items: list[tuple[int, Item]] = [(0, given) for given in machine.first_inputs]
         self._chunks = 0
         self._row = 0
-        self._next_row, self._next_step = _ROWS_OF_A_CHUNK, _STEPS_OF_A_CHUNK
+        self._next_row = self._next_step = 0
+        self._closer = 2 * _CLOSER_AT_FIRST
         self._log = SliceLog(self._parts.loop.batch.mark_slice)
         tracking = RamTracking(self._parts.ram)
         self._hash = StateHash(self._parts, tracking)
@@ -122,7 +125,9 @@ class Recorder:
         chunk = Chunk(first, rows, items, Checkpoint(self._row, step, self._hash.take()))
         self._writer.add(CHUNK_NAME.format(self._chunks), encode(chunk))
         self._chunks += 1
-        self._next_row, self._next_step = self._row + _ROWS_OF_A_CHUNK, step + _STEPS_OF_A_CHUNK
+        self._closer = max(1, self._closer // 2)
+        self._next_row = self._row + _ROWS_OF_A_CHUNK // self._closer
+        self._next_step = step + _STEPS_OF_A_CHUNK // self._closer
 
     def finish(self) -> None:
         """Complete the file and record no more; nothing, where that was done.

@@ -117,12 +117,16 @@ class Recording:
 
 def _read_chunks(members: dict[str, bytes], cores: int) -> list[Chunk]:
     chunks: list[Chunk] = []
-    row = 0
+    row = step = 0
     while (data := members.pop(CHUNK_NAME.format(len(chunks)), None)) is not None:
         chunk = decode(data, cores)
         if chunk.first_row != row:
             raise FormatError(f"damaged: chunk {len(chunks)} does not follow the one before")
-        row += len(chunk.rows)
+        row, step = row + len(chunk.rows), step + int(chunk.rows.instructions.sum())
+        if chunk.checkpoint.step != step:
+            raise FormatError(
+                f"damaged: chunk {len(chunks)} says step {chunk.checkpoint.step}, its rows {step}"
+            )
         chunks.append(chunk)
     if members:
         raise FormatError(f"damaged: it has no place for {', '.join(sorted(members))}")

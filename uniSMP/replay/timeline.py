@@ -106,7 +106,7 @@ class Timeline:
             ConfigError: the run has no such step.
             DivergenceError: the machine does not do again what it did.
         """
-        if not 0 <= step <= self.history.steps:
+        if not isinstance(step, int) or not 0 <= step <= self.history.steps:
             raise ConfigError(f"step {step}: this run has steps 0 to {self.history.steps}")
         self.goto_position(self.history.first_at(step))
 
@@ -388,6 +388,8 @@ class Timeline:
 
     def step_back(self, core_id: int | None = None) -> Hit | None:
         """Go to before the last instruction that was retired, by a core or by any; None: none."""
+        if core_id is not None:
+            self.machine.core(core_id)  # which knows whether there is one
         step = self.history.previous_of_core(core_id, self.position)
         if step is None:
             return None

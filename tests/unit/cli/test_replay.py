@@ -1,6 +1,7 @@
 """Recording and replaying by command: the same run, moments of it, and what departs from it."""
 
 import json
+import os
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -62,7 +63,9 @@ def alter_a_row(name: str, data: bytes) -> bytes:
     chunk = decode(data, 2)
     instructions = chunk.rows.instructions.copy()
     instructions[3] += 1
-    return encode(replace(chunk, rows=replace(chunk.rows, instructions=instructions)))
+    rows = replace(chunk.rows, instructions=instructions)
+    checkpoint = replace(chunk.checkpoint, step=chunk.checkpoint.step + 1)
+    return encode(replace(chunk, rows=rows, checkpoint=checkpoint))
 
 
 def test_replay_is_the_recorded_run(unismp: Unismp, recorded: tuple[str, Any]) -> None:
@@ -140,6 +143,51 @@ def test_bad_use_is_one_line(
     assert call.status == 2
     assert words in call.err
     assert call.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("option", "name"), [("--input", "x"), ("--module", "x"), ("--trace", "y")]
+)
+def test_recording_is_not_written_over_what_the_run_reads_or_traces(
+    unismp: Unismp, tmp_path: Path, option: str, name: str
+) -> None:
+    (tmp_path / "x").write_bytes(b"input")
+    path = str(tmp_path / name)
+    call = unismp("run", "hello", option, path, "--record", path)
+    assert call.status == 2
+    assert f"--record {path}: this" in call.err
+    assert [each.name for each in tmp_path.iterdir()] == ["x"]
+    assert (tmp_path / "x").read_bytes() == b"input"
+
+
+def test_recording_is_not_written_over_the_guest(unismp: Unismp, source: Source) -> None:
+    path = source(COUNT)
+    assert unismp("run", path, "--record", path).status == 2
+    assert Path(path).read_text() == COUNT
+
+
+def test_error_of_use_leaves_an_older_recording(unismp: Unismp, recorded: tuple[str, Any]) -> None:
+    before = Path(recorded[0]).read_bytes()
+    call = unismp("run", "hello", "--record", recorded[0], "--max-instructions", "0")
+    assert call.status == 2
+    assert Path(recorded[0]).read_bytes() == before
+
+
+def test_special_file_is_not_replaced(unismp: Unismp, tmp_path: Path) -> None:
+    path = tmp_path / "fifo"
+    os.mkfifo(path)
+    call = unismp("run", "hello", "--record", str(path))
+    assert call.status == 2
+    assert "it is no regular file" in call.err
+    assert path.is_fifo()
+
+
+def test_symbolic_link_is_written_through(unismp: Unismp, tmp_path: Path) -> None:
+    path, link = tmp_path / "real.rec", tmp_path / "link.rec"
+    link.symlink_to(path)
+    assert unismp("run", "hello", "--record", str(link)).status == 0
+    assert link.is_symlink()
+    assert unismp("replay", str(path)).status == 0
 
 
 @pytest.mark.parametrize("command", [("replay",), ("verify",), ("record", "info")])

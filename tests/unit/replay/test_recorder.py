@@ -390,7 +390,7 @@ def test_folder_that_is_missing_is_an_error(tmp_path: Path) -> None:
 def test_path_of_a_folder_is_an_error_and_leaves_nothing(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     with machine_with(COUNT_TO_100) as machine:
-        with pytest.raises(ConfigError, match=r"cannot write .*folder: Is a directory"):
+        with pytest.raises(ConfigError, match=r"cannot write .*folder: it is no regular file"):
             Recorder(machine, tmp_path / "folder")
         assert [each.name for each in tmp_path.iterdir()] == ["folder"]
         with Recorder(machine, tmp_path / "run.rec"):
