@@ -113,7 +113,9 @@ def print_last_write(replayer: Replayer, guest: Target, wanted: str, step: int |
 def _last_host_write(replayer: Replayer, items: int, linear: int, size: int) -> int | None:
     """Return the step at which the host last wrote there, by what core 0 maps there now."""
     core = replayer.machine.core(0)
-    places = [place for place in (core.translate(linear + at) for at in range(size)) if place]
+    places = [
+        place for place in (core.translate(linear + at) for at in range(size)) if place is not None
+    ]
     for row, item in reversed(replayer.history.items[:items]):
         if isinstance(item, MemoryInput):
             written = range(item.physical, item.physical + len(item.data))

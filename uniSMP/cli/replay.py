@@ -62,7 +62,7 @@ def command(  # noqa: PLR0913 - one parameter per option
     an error of use or a damaged file.
     """
     recording = Recording.open(file)
-    guest = Target(str(recording.manifest["facts"].get("target", file.name)), recording.image)
+    guest = recording.target
     if at is not None or last_write is not None:
         if trace is not None or as_json:
             raise ConfigError("--at and --last-write go with neither --trace nor --json")

@@ -125,7 +125,6 @@ class Machine:
         self.parts = MachineParts(
             ram=self._ram,
             cores=self._cores,
-            platforms=self._platforms,
             board=self.devices,
             clock=clock,
             coherence=self._coherence,

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from uniSMP.core.core import Core
 from uniSMP.machine.board import Board
 from uniSMP.machine.coherence import CodeCoherence
-from uniSMP.machine.core_platform import CorePlatform
 from uniSMP.machine.run_loop import RunLoop
 from uniSMP.machine.virtual_clock import VirtualClock
 from uniSMP.memory.ram import Ram
@@ -18,7 +17,6 @@ class MachineParts:
 
     ram: Ram
     cores: Sequence[Core]
-    platforms: Sequence[CorePlatform]
     board: Board
     clock: VirtualClock
     coherence: CodeCoherence
