@@ -4,6 +4,7 @@ benchmarks/killed_recordings.py --count 100
 """
 
 import argparse
+import itertools
 import random
 import signal
 import subprocess
@@ -18,6 +19,7 @@ import damage
 
 from uniSMP.replay.recording import Recording
 
+TOO_LATE = "over before it was killed"
 _LONGEST_SECONDS = 2.5
 
 
@@ -35,7 +37,7 @@ def kill_one(seed: int, path: Path) -> tuple[str, int]:
         time.sleep(rng.uniform(0, _LONGEST_SECONDS))
         process.send_signal(signal.SIGKILL)
     if process.returncode != -signal.SIGKILL:
-        return f"ended with {process.returncode}", 0
+        return TOO_LATE, 0
     found = damage.replay_unfinished(path)
     return found, Recording.open(path).steps if found == "unfinished" else 0
 
@@ -47,17 +49,18 @@ def main() -> None:
     total, steps = Counter[str](), []
     count = parser.parse_args().count
     with tempfile.TemporaryDirectory() as folder:
-        for seed in range(count):
+        for seed in itertools.takewhile(lambda _: len(steps) < count, itertools.count()):
             path = Path(folder) / f"{seed}.rec"
             found, reached = kill_one(seed, path)
             total[found] += 1
-            steps.append(reached)
-            if found != "unfinished":
+            if found != TOO_LATE:
+                steps.append(reached)
+            if found not in {"unfinished", TOO_LATE}:
                 print(f"seed {seed}: {found}", flush=True)
             path.unlink(missing_ok=True)
     print(f"steps replayed: {min(steps):,} to {max(steps):,}, {sum(map(bool, steps))} times some")
     for name in sorted(total):
-        print(f"{name:12} {total[name]:6}")
+        print(f"{name:26} {total[name]:6}")
     sys.exit(total["unfinished"] != count)
 
 
