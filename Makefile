@@ -38,7 +38,7 @@ gdb:
 		|| echo "gdb is not installed: the sessions with the real gdb will be skipped"
 
 test: $(VENV)/installed qemu chromium gdb
-	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) $(PYTEST_OPTIONS)
+	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist worksteal $(PYTEST_OPTIONS)
 
 coverage:
 	$(MAKE) test PYTEST_OPTIONS="$(PYTEST_OPTIONS) --cov --cov-report="

@@ -27,7 +27,7 @@ Source = Callable[[str], str]
         (["run", "hello", "--quantum", "0"], "quantum"),
         (["run", "hello", "--seed", "-1"], "seed"),
         (["run", "hello", "--ticks-per-instruction", "0"], "ticks"),
-        (["run", "hello", "--max-instructions", "0"], "max_instructions"),
+        (["run", "hello", "--max-instructions", "0"], "--max-instructions 0"),
         (["run", "hello", "--timeout", "0"], "timeout"),
         (["run", "hello", "--timeout", "nan"], "timeout"),
         (["run", "hello", "--boot", "uefi"], "uefi"),
