@@ -1,5 +1,6 @@
 """The rows of a run, and the moments between instructions as positions among them."""
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -45,6 +46,7 @@ class History:
         self.rows = rows
         self.items = list(items)
         self.ends: Column = np.cumsum(rows.instructions)
+        self._stops = np.nonzero((rows.vector != NO_VECTOR) | (rows.faults != 0))[0]
         self._item_rows = [row for row, _item in self.items]
 
     def __len__(self) -> int:
@@ -87,19 +89,17 @@ class History:
 
     def plain_end(self, first: int, end: int) -> int:
         """Return the first row from `first` + 1 to `end` at which compiled code cannot go on."""
-        rows = self.rows
-        stops = (rows.vector[first + 1 : end] != NO_VECTOR) | (rows.faults[first + 1 : end] != 0)
-        found = np.argmax(stops) if stops.any() else end - first - 1
-        return first + 1 + int(found)
+        place = int(np.searchsorted(self._stops, first, side="right"))
+        return min(end, int(self._stops[place])) if place < len(self._stops) else end
 
     def next_item_row(self, row: int) -> int:
         """Return the first row behind `row` before which something stands, or len(self)."""
-        place = int(np.searchsorted(self._item_rows, row, side="right"))
+        place = bisect_right(self._item_rows, row)
         return self._item_rows[place] if place < len(self._item_rows) else len(self)
 
     def item_index(self, row: int) -> int:
         """Return how many items stand before rows up to `row`, this one included."""
-        return int(np.searchsorted(self._item_rows, row, side="right"))
+        return bisect_right(self._item_rows, row)
 
     def next_of_core(self, core_id: int, position: Position) -> int | None:
         """Return after how many steps the core will have retired one more; None: never."""
