@@ -101,9 +101,7 @@ class RunLoop:
             while boundary.ending is None:
                 self.step(schedule)
                 self.ask_host()
-        except Exception:
-            raise  # a callback's: the machine stands between two instructions
-        except BaseException:
+        except (KeyboardInterrupt, SystemExit):  # another exception is a callback's, at a boundary
             if self.on_abort is not None:
                 self.on_abort()
             raise

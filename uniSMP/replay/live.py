@@ -160,12 +160,12 @@ class LiveTimeline(Timeline):
         try:
             while loop.boundary.ending is None and self.step < step:
                 loop.step(self._policy())
+        except (KeyboardInterrupt, SystemExit):
+            self._log.take()  # broken off, perhaps inside an instruction: the machine goes back
+            self._is_lost = True
+            raise
         except Exception:
             self._learn(None)  # a callback's: the machine stands between two instructions
-            raise
-        except BaseException:
-            self._log.take()  # broken off: the machine goes back
-            self._is_lost = True
             raise
         finally:
             loop.log = None
