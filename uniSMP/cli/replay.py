@@ -2,7 +2,6 @@
 
 import sys
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -13,6 +12,7 @@ from uniSMP.cli.moment import print_last_write, print_moment
 from uniSMP.cli.progress import RunDisplay
 from uniSMP.cli.trace_options import (
     TraceOptions,
+    describe_run,
     end_writer,
     keep_trace,
     make_filter,
@@ -41,19 +41,13 @@ _INTERRUPTED = 130
 @click.option("--core", type=int, help="With --at: print this core only.")
 @trace_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
-def command(  # noqa: PLR0913 - one parameter per option
+def command(
     *,
     file: Path,
     at: int | None,
     last_write: str | None,
     core: int | None,
-    trace: str | None,
-    trace_level: str,
-    trace_cores: str,
-    trace_address: tuple[str, ...],
-    trace_symbol: tuple[str, ...],
-    trace_steps: str,
-    force: bool,
+    tracing: TraceOptions,
     as_json: bool,
 ) -> int:
     """Run the recording FILE again, exactly; everything that was recorded is compared.
@@ -64,19 +58,14 @@ def command(  # noqa: PLR0913 - one parameter per option
     recording = Recording.open(file)
     guest = recording.target
     if at is not None or last_write is not None:
-        if trace is not None or as_json:
+        if tracing.directory is not None or as_json:
             raise ConfigError("--at and --last-write go with neither --trace nor --json")
         return _look(recording, guest, at, core, last_write)
     if core is not None:
         raise ConfigError("--core goes with --at")
-    if trace == "":
-        raise ConfigError("--trace: the name of the folder is empty")
-    options = TraceOptions(
-        trace, trace_level, trace_cores, trace_address, trace_symbol, trace_steps, force
-    )
     with Replayer(recording) as replayer:
         try:
-            result = _replay(replayer, guest, options, as_json=as_json)
+            result = _replay(replayer, guest, tracing, as_json=as_json)
         except DivergenceError as error:
             print_divergence(replayer, error, guest)
             return _DIVERGED
@@ -93,7 +82,8 @@ def _replay(
 ) -> RunResult:
     recording = replayer.recording
     chosen = make_filter(options, guest, recording.config.cores) if options.directory else None
-    settings = _settings(recording)
+    schedule = recording.manifest["facts"].get("schedule")
+    settings = describe_run(recording.config, schedule if isinstance(schedule, dict) else {})
     writer = make_writer(options, guest, settings) if options.directory else None
     display = RunDisplay(replayer.machine, max(1, recording.steps), sys.stdout, is_quiet=as_json)
     limits = HostLimits(None)
@@ -107,23 +97,6 @@ def _replay(
     if writer is not None:
         end_writer(writer, result)
     return result
-
-
-def _settings(recording: Recording) -> dict[str, Any]:
-    """Return what made the run what it is, as `unismp run` says it in the manifest of a trace."""
-    config, schedule = recording.config, recording.manifest["facts"].get("schedule")
-    schedule = schedule if isinstance(schedule, dict) else {}
-    return {
-        "cores": config.cores,
-        "memory_bytes": config.memory_bytes,
-        "boot": config.boot,
-        "ticks_per_instruction": config.ticks_per_instruction,
-        "command_line": config.command_line,
-        "modules": [module["text"] for module in recording.manifest["modules"]],
-        "schedule": schedule.get("name"),
-        "quantum": schedule.get("quantum"),
-        "seed": schedule.get("seed"),
-    }
 
 
 def _say(replayer: Replayer, result: RunResult) -> None:

@@ -1,7 +1,6 @@
 """`unismp run`: run a guest, show its output as it appears, then what happened."""
 
 import sys
-from typing import Any
 
 import click
 
@@ -12,6 +11,7 @@ from uniSMP.cli.progress import RunDisplay
 from uniSMP.cli.record_options import check_record, make_recorder
 from uniSMP.cli.trace_options import (
     TraceOptions,
+    describe_run,
     end_writer,
     keep_trace,
     make_filter,
@@ -19,11 +19,9 @@ from uniSMP.cli.trace_options import (
     trace_options,
 )
 from uniSMP.errors import ConfigError
-from uniSMP.machine.config import MachineConfig
 from uniSMP.machine.machine import Machine
 from uniSMP.machine.outcome import Outcome, RunResult
 from uniSMP.machine.target import Target
-from uniSMP.schedule.policy import Schedule
 
 _DEFAULT_LIMIT_INSTRUCTIONS = 10_000_000_000
 
@@ -48,13 +46,7 @@ def command(  # noqa: PLR0913 - one parameter per option
     max_instructions: int,
     timeout: float | None,
     record: str | None,
-    trace: str | None,
-    trace_level: str,
-    trace_cores: str,
-    trace_address: tuple[str, ...],
-    trace_symbol: tuple[str, ...],
-    trace_steps: str,
-    force: bool,
+    tracing: TraceOptions,
     as_json: bool,
 ) -> int:
     """Run TARGET: the name of a guest program, an assembly source, or a multiboot image.
@@ -63,20 +55,16 @@ def command(  # noqa: PLR0913 - one parameter per option
     """
     limits = HostLimits(timeout)
     guest, schedule, config = make_guest(target, options)
-    if trace == "":
-        raise ConfigError("--trace: the name of the folder is empty")
     if max_instructions < 1:
         raise ConfigError(f"--max-instructions {max_instructions}: choose 1 or more")
     modules = [module.partition(" ")[0] for module in options.modules]
-    check_record(record, [target, options.serial, *modules], trace)
-    tracing = TraceOptions(
-        trace, trace_level, trace_cores, trace_address, trace_symbol, trace_steps, force
-    )
+    check_record(record, [target, options.serial, *modules], tracing.directory)
     with Machine(config) as machine:
         machine.load(guest.image)
-        chosen = make_filter(tracing, guest, config.cores) if trace else None
-        settings = _settings(config, schedule, options)
-        writer = make_writer(tracing, guest, settings) if trace else None
+        chosen = make_filter(tracing, guest, config.cores) if tracing.directory else None
+        facts = {"name": schedule.name, "quantum": options.quantum, "seed": options.seed}
+        settings = describe_run(config, facts)
+        writer = make_writer(tracing, guest, settings) if tracing.directory else None
         display = RunDisplay(machine, max_instructions, sys.stdout, is_quiet=as_json)
         recorder = make_recorder(record, machine, target, settings)
         with keep_trace(writer), recorder, display, limits:
@@ -92,21 +80,6 @@ def command(  # noqa: PLR0913 - one parameter per option
             end_writer(writer, result)
         _print_result(result, guest, as_json=as_json)
     return 0 if result.outcome is Outcome.FINISHED else 1
-
-
-def _settings(config: MachineConfig, schedule: Schedule, options: MachineOptions) -> dict[str, Any]:
-    """Return what makes a run what it is, for the manifest of a trace."""
-    return {
-        "cores": config.cores,
-        "memory_bytes": config.memory_bytes,
-        "boot": config.boot,
-        "ticks_per_instruction": config.ticks_per_instruction,
-        "command_line": config.command_line,
-        "modules": [str(module) for module in config.modules],
-        "schedule": schedule.name,
-        "quantum": options.quantum,
-        "seed": options.seed,
-    }
 
 
 def _print_result(result: RunResult, guest: Target, *, as_json: bool) -> None:

@@ -1,7 +1,8 @@
-"""The options of `unismp run` that trace, and the trace they ask for."""
+"""The options of `unismp run` and `unismp replay` that trace, and the trace they ask for."""
 
+import functools
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,14 +11,22 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from uniSMP.cli.ranges import parse_cores, parse_range, parse_symbol
+from uniSMP.errors import ConfigError
+from uniSMP.machine.config import MachineConfig
 from uniSMP.machine.outcome import RunResult
 from uniSMP.machine.target import Target
+from uniSMP.memory.boot_information import Module
 
 if TYPE_CHECKING:
     from uniSMP.machine.tracer import TraceFilter
     from uniSMP.trace.writer import TraceWriter
 
 _LEVELS = ("events", "blocks", "instructions", "memory", "registers")
+_NAMES = (
+    *("trace", "trace_level", "trace_cores", "trace_address", "trace_symbol", "trace_steps"),
+    "force",
+)
+"""The options by the names click gives them, in the order of `TraceOptions`."""
 _ADDRESS_END = (1 << 64) - 1
 
 
@@ -35,7 +44,15 @@ class TraceOptions:
 
 
 def trace_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options to a command."""
+    """Add the options to a command, which is given all of them as one argument `tracing`."""
+
+    @functools.wraps(command)
+    def collected(*arguments: Any, **values: Any) -> Any:  # noqa: ANN401 - the command's own
+        tracing = TraceOptions(*(values.pop(name) for name in _NAMES))
+        if tracing.directory == "":
+            raise ConfigError("--trace: the name of the folder is empty")
+        return command(*arguments, tracing=tracing, **values)
+
     options = (
         click.option("--trace", "trace", metavar="DIR", help="Write a trace to the folder DIR."),
         click.option(
@@ -67,8 +84,29 @@ def trace_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--force", is_flag=True, help="Replace a trace that is in DIR."),
     )
     for option in reversed(options):
-        command = option(command)
-    return command
+        collected = option(collected)
+    return collected
+
+
+def describe_run(config: MachineConfig, schedule: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what makes a run what it is, for the manifest of a trace.
+
+    Args:
+        config: the machine.
+        schedule: its name, quantum and seed, as far as they are known.
+    """
+    modules = (each.name if isinstance(each, Module) else str(each) for each in config.modules)
+    return {
+        "cores": config.cores,
+        "memory_bytes": config.memory_bytes,
+        "boot": config.boot,
+        "ticks_per_instruction": config.ticks_per_instruction,
+        "command_line": config.command_line,
+        "modules": list(modules),
+        "schedule": schedule.get("name"),
+        "quantum": schedule.get("quantum"),
+        "seed": schedule.get("seed"),
+    }
 
 
 def make_filter(options: TraceOptions, guest: Target, cores: int) -> "TraceFilter":
