@@ -33,7 +33,7 @@ def print_moment(replayer: Replayer, guest: Target, step: int, core_id: int | No
     machine = replayer.machine
     text = CodeText(machine, guest)
     cores = machine.cores if core_id is None else (machine.core(core_id),)
-    running = replayer.next_core()
+    running = replayer.history.core_of(replayer.step)
     click.echo(
         f"step {replayer.step:,} of {replayer.history.steps:,}, "
         f"{machine.parts.clock.now_ticks:,} ns of virtual time; core {running} runs next"

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from uniSMP.arch.exceptions import Fault, Vector
 from uniSMP.arch.flags import Dr6, Rflags
 from uniSMP.core import context as cx
-from uniSMP.core import native, native_tlb
+from uniSMP.core import native, native_flags, native_tlb
 from uniSMP.core import native_state as ns
 from uniSMP.core.block_catalog import BlockCatalog
 from uniSMP.core.blocks import (
@@ -181,7 +181,7 @@ class Core(CoreParts):
             index = block.index_of(linear)
             if index is not None and index + 1 < state[ns.CHARGED] and block.size_of(index) == size:
                 self.blocks.refund(int(state[ns.CHARGED]) - index)
-                native.restore_flags(state)
+                native_flags.restore_flags(state)
                 return self._step(linear, size)
         self.blocks.learn(linear, size)
         return None
@@ -201,7 +201,7 @@ class Core(CoreParts):
     def _step_undoing(self, linear: int, size: int) -> Stop | None:
         """Do the same for an instruction that a device access does not undo by itself."""
         state, saved = self._state, self._context.save()
-        flags = native.read_flags(state)
+        flags = native_flags.read_flags(state)
         state[ns.MMIO_KNOWN] = 0
         self._charge_one(linear, size)
         reason = self._run_one()

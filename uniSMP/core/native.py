@@ -16,29 +16,23 @@ from typing import Any
 import numpy as np
 from numba import carray, cfunc, njit, types
 
-from uniSMP.arch.flags import STATUS_FLAGS
 from uniSMP.core import context as cx
 from uniSMP.core import native_state as ns
 from uniSMP.core.native_cache import is_cache_writable
 from uniSMP.core.native_calls import (
-    call_reg_read,
     call_start,
     call_stop,
     call_translate,
     call_unwind,
     pointer,
 )
+from uniSMP.core.native_flags import is_undone, restore_flags
+from uniSMP.core.native_time import read_time
 
 _CACHE = is_cache_writable(__file__)
 _IF = 1 << 9
 _NT = 1 << 14
 _RF = np.uint32(1 << 16)
-_TF = np.uint32(1 << 8)
-_TSD = 1 << 2
-_DB = 1
-_STATUS = int(STATUS_FLAGS)
-_UC_X86_REG_EFLAGS = 25
-_CS_BASE = (cx.SEGMENTS + 24 * cx.CS + 8) >> 3
 _ALL_STATE = ns.WORDS
 _TABLE_WORDS = ns.TABLE_ENTRIES * ns.ENTRY_WORDS
 NEXT_BLOCK_FLAGS = 24
@@ -331,88 +325,11 @@ def forget_block(state: Any) -> None:  # noqa: ANN401
 
 
 @njit(cache=_CACHE)
-def _read_time(state: Any) -> bool:  # noqa: ANN401
-    """Execute RDTSC or RDTSCP at RIP; False where Python must: traps, logs, or no clock."""
-    kind = state[ns.SENSITIVE_KIND]
-    if kind == 0 or state[ns.TICKS] == 0 or state[ns.LOG] != 0:
-        return False
-    words = carray(pointer(np.uint64(state[ns.ENV])), (cx.SIZE_BYTES >> 2,), np.uint32)
-    quads = carray(pointer(np.uint64(state[ns.ENV])), (cx.SIZE_BYTES >> 3,), np.int64)
-    hflags = words[cx.HFLAGS >> 2]
-    if words[cx.EFLAGS >> 2] & _TF != 0:
-        return False
-    if quads[cx.CR4 >> 3] & _TSD != 0 and hflags & np.uint32(cx.HF_CPL) != 0:
-        return False
-    time = state[ns.TIME_BASE] + state[ns.RETIRED] * state[ns.TICKS]
-    quads[cx.RAX] = time & cx.MASK32
-    quads[cx.RDX] = (time >> 32) & cx.MASK32
-    size = 2
-    if kind == ns.READS_TIME_AUX:
-        quads[cx.RCX] = quads[cx.TSC_AUX >> 3] & cx.MASK32
-        size = 3
-    rip = quads[cx.RIP >> 3] + size
-    if hflags & np.uint32(cx.HF_CS64) == 0:
-        rip &= cx.MASK32 if hflags & np.uint32(cx.HF_CS32) != 0 else 0xFFFF
-    quads[cx.RIP >> 3] = rip
-    words[cx.HFLAGS >> 2] = hflags & ~np.uint32(cx.HF_INHIBIT_IRQ)
-    words[cx.EFLAGS >> 2] &= ~_RF
-    state[ns.RETIRED] += 1
-    state[ns.REMAINING] -= 1
-    forget_block(state)
-    return True
-
-
-@njit(cache=_CACHE)
-def read_flags(state: Any) -> int:  # noqa: ANN401
-    """Return RFLAGS with the lazily kept status flags folded in."""
-    scratch = carray(pointer(np.uint64(state[ns.SCRATCH])), (1,), np.int64)
-    function, engine, where = state[ns.REGISTER_FUNCTION], state[ns.ENGINE], state[ns.SCRATCH]
-    call_reg_read(function, engine, np.int64(_UC_X86_REG_EFLAGS), where)
-    return int(scratch[0] & cx.MASK32)
-
-
-@njit(cache=_CACHE)
-def restore_flags(state: Any) -> None:  # noqa: ANN401
-    """Put the status flags back to what they were before the instruction that did not retire.
-
-    Under an instruction callback the engine folds the flags, and forgets that when it restores the
-    state of an instruction that is undone.
-    """
-    if state[ns.KEEPS_PLACE] == 0:
-        return
-    quads = carray(pointer(np.uint64(state[ns.ENV])), (cx.SIZE_BYTES >> 3,), np.int64)
-    doubles = carray(pointer(np.uint64(state[ns.ENV])), (cx.SIZE_BYTES >> 2,), np.uint32)
-    linear = quads[cx.RIP >> 3]
-    if doubles[cx.HFLAGS >> 2] & np.uint32(cx.HF_CS64) == 0:
-        linear = (linear + quads[_CS_BASE]) & cx.MASK32
-    if linear != state[ns.FLAGS_ADDRESS]:
-        return
-    for word in range(ns.FLAGS_WORDS):
-        quads[(cx.CC_DST >> 3) + word] = state[ns.FLAGS_KEPT + word]
-    # When it left, the engine folded what it took for the flags into RFLAGS, from where it takes
-    # them when it enters again.
-    quads[cx.EFLAGS >> 3] &= ~_STATUS
-    status = read_flags(state) & _STATUS
-    quads[cx.EFLAGS >> 3] |= status
-    quads[cx.CC_SRC >> 3] = status
-    quads[cx.CC_DST >> 3] = 0
-    doubles[cx.CC_OP >> 2] = cx.CC_OP_EFLAGS
-
-
-@njit(cache=_CACHE)
 def _forget_access(state: Any) -> None:  # noqa: ANN401
     """Say that no device access is under way."""
     state[ns.MMIO_SEEN] = 0
     place = carray(pointer(np.uint64(state[ns.CPU] + _ACCESS_PLACE)), (1,), np.int64)
     place[0] = _NO_PLACE
-
-
-@njit(cache=_CACHE)
-def _is_undone(state: Any) -> bool:  # noqa: ANN401
-    """Return whether the engine undid an instruction: a fault that it met, or a device access."""
-    reason = state[ns.REASON]
-    is_fault = reason == ns.STOPPED_EXCEPTION and state[ns.VECTOR] != _DB
-    return bool(is_fault or reason in (ns.STOPPED_MMIO, ns.STOPPED_INVALID))
 
 
 @njit(cache=_CACHE, nogil=True)
@@ -426,16 +343,18 @@ def run(state: Any) -> int:  # noqa: ANN401
         rip = np.int64(registers[cx.RIP >> 3])
         error = call_start(state[ns.START_FUNCTION], state[ns.ENGINE], rip)
         state[ns.ENGINE_ERROR] = error
-        if _is_undone(state):
+        if is_undone(state):
             restore_flags(state)
         reason = state[ns.REASON]
         if error == 0 and reason == ns.STOPPED_PARTIAL:
             next_flags[0] = state[ns.CHARGED]
             state[ns.PASS] = 1
-        elif error != 0 or reason != ns.STOPPED_SENSITIVE or not _read_time(state):
+        elif error != 0 or reason != ns.STOPPED_SENSITIVE or not read_time(state):
             return int(reason)
-        elif state[ns.REMAINING] <= 0:
-            return ns.STOPPED_BUDGET
+        else:
+            forget_block(state)
+            if state[ns.REMAINING] <= 0:
+                return ns.STOPPED_BUDGET
 
 
 @njit(cache=_CACHE)
@@ -451,6 +370,6 @@ def run_one(state: Any) -> int:  # noqa: ANN401
     rip = np.int64(registers[cx.RIP >> 3])
     state[ns.ENGINE_ERROR] = call_start(state[ns.START_FUNCTION], state[ns.ENGINE], rip)
     state[ns.STOP_NEXT] = 0
-    if _is_undone(state):
+    if is_undone(state):
         restore_flags(state)
     return int(state[ns.REASON])

@@ -150,5 +150,5 @@ def _first_difference(recording: Recording, position: Position) -> tuple[int, in
             else:
                 high = middle
         one.goto(low)
-        core_id = one.next_core()
+        core_id = one.history.core_of(low)
         return low, core_id, one.here(core_id).rip

@@ -83,6 +83,11 @@ class History:
         """Return the row that retires the instruction after so many steps; len(self): none does."""
         return int(np.searchsorted(self.ends, step, side="right"))
 
+    def core_of(self, step: int) -> int:
+        """Return the core that retires the instruction after so many steps; or the last one."""
+        row = min(self.row_of(step), len(self) - 1)
+        return int(self.rows.core[row]) if row >= 0 else 0
+
     def step_of(self, position: Position) -> int:
         """Return the steps of a moment."""
         return self.begins(position.slice) + position.instructions if position.slice >= 0 else 0

@@ -250,7 +250,7 @@ def _search_slowly(
     while position < end:
         line.goto_position(position)
         here = [
-            (position, line.here(line.next_core(), condition))
+            (position, line.here(line.history.core_of(line.step), condition))
             for condition in predicates
             if condition.function(line.machine)
         ]

@@ -382,11 +382,6 @@ class Timeline:
     def reach(self, step: int) -> None:
         """See to it that the history goes on up to a step, if the run does."""
 
-    def next_core(self) -> int:
-        """Return the core that retires the next instruction; at the end, the last one."""
-        row = min(self.history.row_of(self.step), len(self.history) - 1)
-        return int(self.history.rows.core[row]) if row >= 0 else 0
-
     def trace(self, tracer: "Tracer | None") -> None:
         """Let `tracer` see what happens from now on; None: nobody."""
         self._exact.trace(tracer)

@@ -261,7 +261,7 @@ def test_next_core_is_the_one_that_retires_next(path: Path) -> None:
         cores = []
         for step in range(13):
             line.goto(step)
-            cores.append(line.next_core())
+            cores.append(line.history.core_of(line.step))
     assert cores == [0, 0, 0, 1, 1, 1, 0, 0, 0, 1, 1, 1, 1]
 
 
