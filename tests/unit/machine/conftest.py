@@ -1,21 +1,17 @@
 """Short kernels for tests: a table of 256 gates at 0x3000, the local APIC enabled."""
 
+import sys
+from pathlib import Path
+
 import pytest
 
 from uniSMP import Machine, assemble
 
-PREAMBLE = """
-.set IDT, 0x3000
-.set APIC, 0xFEE00000
+sys.path.insert(0, str(Path(__file__).parents[2]))
+from kernel_preamble import PREAMBLE
+
+NOTES = """
 .set LOG, 0x2000            # handlers append a byte here; the count stands at LOG - 8
-.macro gate vector, handler, kind
-    lea rax, [rip + \\handler]
-    mov word ptr [IDT + \\vector * 16], ax
-    mov word ptr [IDT + \\vector * 16 + 2], 8
-    mov word ptr [IDT + \\vector * 16 + 4], \\kind
-    shr rax, 16
-    mov word ptr [IDT + \\vector * 16 + 6], ax
-.endm
 .macro note value
     push rax
     mov eax, [LOG - 8]
@@ -23,14 +19,6 @@ PREAMBLE = """
     inc dword ptr [LOG - 8]
     pop rax
 .endm
-.macro finish
-    xor eax, eax
-    out 0xF4, al
-.endm
-    jmp _start
-idt_pointer:
-    .word 0xFFF
-    .quad IDT
 """
 
 
@@ -39,7 +27,7 @@ class Kernel:
 
     def __init__(self, body: str, cores: int = 1) -> None:
         self.machine = Machine(cores=cores, memory_bytes=2 << 20, boot="long")
-        image = assemble(PREAMBLE + body)
+        image = assemble(NOTES + PREAMBLE + body)
         self.machine.load(image)
         self.result = self.machine.run(max_instructions=200_000)
 

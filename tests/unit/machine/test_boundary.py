@@ -32,7 +32,7 @@ _start:
     gate 0x41, low, 0x8E00
     gate 0x81, high, 0x8E00
     gate 8, external, 0x8E00
-    lidt [rip + idt_pointer]
+    lidt [rip + idt]
     mov dword ptr [rsi + 0xF0], 0x1FF
     mov dword ptr [rsi + 0x350], 0x700
 """

@@ -20,7 +20,7 @@ PENDING = """
     mov dword ptr [rsi + 0x320], 0x20040
     mov dword ptr [rsi + 0x380], 1000000
     gate 0x41, on_call, 0x8E00
-    lidt [rip + idt_pointer]
+    lidt [rip + idt]
     mov dword ptr [rsi + 0x310], 0
     mov dword ptr [rsi + 0x300], 0x40041
     mov edi, 0xFEC00000

@@ -97,7 +97,7 @@ def test_code_overwritten_by_the_frame_of_an_interrupt_is_executed_as_written(ke
         """
         _start:
             gate 0x40, handler, 0x8E00
-            lidt [rip + idt_pointer]
+            lidt [rip + idt]
             mov rbp, rsp
             call patched
             note bl

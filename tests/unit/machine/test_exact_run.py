@@ -1,8 +1,10 @@
 """Rows of a log are run exactly, whole or in pieces, and what departs is noticed."""
 
 import random
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,23 +15,11 @@ from uniSMP.machine.slice_log import NO_VECTOR, RowEnd, Rows, SliceLog
 from uniSMP.machine.snapshot import SnapshotStore
 from uniSMP.machine.written_pages import RamTracking
 
-KERNEL = """
-.set APIC, 0xFEE00000
-.macro gate vector, handler, kind=0x8E00
-    lea rax, [rip + \\handler]
-    mov word ptr [0x3000 + \\vector * 16], ax
-    mov word ptr [0x3000 + \\vector * 16 + 2], 8
-    mov word ptr [0x3000 + \\vector * 16 + 4], \\kind
-    shr rax, 16
-    mov word ptr [0x3000 + \\vector * 16 + 6], ax
-.endm
-    jmp _start
-idt:
-    .word 0xFFF
-    .quad 0x3000
-"""
+sys.path.insert(0, str(Path(__file__).parents[2]))
+from kernel_preamble import PREAMBLE
+
 BUSY = (
-    KERNEL
+    PREAMBLE
     + """
 _start:
     gate 0x40, on_timer

@@ -1,6 +1,8 @@
 """Slices run by compiled code are what slices run one by one are."""
 
+import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -18,18 +20,14 @@ from uniSMP import (
     assemble,
 )
 
+sys.path.insert(0, str(Path(__file__).parents[2]))
+from kernel_preamble import PREAMBLE
+
 Program = Callable[[str], Image]
 
-BUSY = """
-.set APIC, 0xFEE00000
-.macro gate vector, handler
-    lea rax, [rip + \\handler]
-    mov word ptr [0x3000 + \\vector * 16], ax
-    mov word ptr [0x3000 + \\vector * 16 + 2], 8
-    mov word ptr [0x3000 + \\vector * 16 + 4], 0x8E00
-    shr rax, 16
-    mov word ptr [0x3000 + \\vector * 16 + 6], ax
-.endm
+BUSY = (
+    PREAMBLE
+    + """
 _start:
     mov ebp, edi
     gate 0x40, on_timer
@@ -85,10 +83,8 @@ on_call:
     lock inc dword ptr [0x2028]
     mov dword ptr [rsi + 0xB0], 0
     iretq
-idt:
-    .word 0x0FFF
-    .quad 0x3000
 """
+)
 
 
 class OneByOne:

@@ -1,6 +1,8 @@
 """The log of slices says exactly what ran, by whichever code it ran."""
 
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,23 +13,11 @@ from hypothesis import strategies as st
 from uniSMP import Machine, RoundRobin, Schedule, SeededRandom, Slice, assemble
 from uniSMP.machine.slice_log import NMI, NO_VECTOR, RowEnd, Rows, SliceLog
 
-KERNEL = """
-.set APIC, 0xFEE00000
-.macro gate vector, handler
-    lea rax, [rip + \\handler]
-    mov word ptr [0x3000 + \\vector * 16], ax
-    mov word ptr [0x3000 + \\vector * 16 + 2], 8
-    mov word ptr [0x3000 + \\vector * 16 + 4], 0x8E00
-    shr rax, 16
-    mov word ptr [0x3000 + \\vector * 16 + 6], ax
-.endm
-    jmp _start
-idt:
-    .word 0xFFF
-    .quad 0x3000
-"""
+sys.path.insert(0, str(Path(__file__).parents[2]))
+from kernel_preamble import PREAMBLE
+
 BUSY = (
-    KERNEL
+    PREAMBLE
     + """
 _start:
     gate 0x40, on_timer
@@ -165,7 +155,7 @@ def test_pause_ends_a_row_while_another_core_can_run() -> None:
 
 def test_slice_that_ends_behind_a_fault_counts_it() -> None:
     """The budget ends with the instruction before #UD is raised, or with the handler's first."""
-    source = KERNEL + "_start: gate 6, on_ud\nlidt [rip + idt]\nnop\nud2\non_ud: nop\njmp on_ud"
+    source = PREAMBLE + "_start: gate 6, on_ud\nlidt [rip + idt]\nnop\nud2\non_ud: nop\njmp on_ud"
     at_fault, _results = run_logged(source, RoundRobin(8), [16])
     assert at_fault.instructions.tolist() == [8, 8]
     assert at_fault.faults.tolist() == [0, 0]
@@ -173,7 +163,7 @@ def test_slice_that_ends_behind_a_fault_counts_it() -> None:
 
 def test_delivery_before_the_first_instruction_begins_no_row_of_its_own() -> None:
     source = (
-        KERNEL
+        PREAMBLE
         + """
     _start:
         gate 0x40, on_timer

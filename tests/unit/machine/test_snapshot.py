@@ -1,7 +1,9 @@
 """Snapshots: everything comes back, pages are kept once, and memory is bounded."""
 
 import random
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,19 +14,15 @@ from uniSMP import Machine, Outcome, RoundRobin, SeededRandom, assemble
 from uniSMP.machine.snapshot import Snapshot, SnapshotStore, StoreIsFullError
 from uniSMP.machine.written_pages import PAGE_BYTES, RamTracking
 
+sys.path.insert(0, str(Path(__file__).parents[2]))
+from kernel_preamble import PREAMBLE
+
 RAM_BYTES = 1 << 20
 PAGES = RAM_BYTES // PAGE_BYTES
 
-BUSY = """
-.set APIC, 0xFEE00000
-.macro gate vector, handler
-    lea rax, [rip + \\handler]
-    mov word ptr [0x3000 + \\vector * 16], ax
-    mov word ptr [0x3000 + \\vector * 16 + 2], 8
-    mov word ptr [0x3000 + \\vector * 16 + 4], 0x8E00
-    shr rax, 16
-    mov word ptr [0x3000 + \\vector * 16 + 6], ax
-.endm
+BUSY = (
+    PREAMBLE
+    + """
 _start:
     gate 0x40, on_timer
     gate 2, on_nmi
@@ -73,10 +71,8 @@ on_timer:
 on_nmi:
     lock inc dword ptr [0x2030]
     iretq
-idt:
-    .word 0xFFF
-    .quad 0x3000
 """
+)
 
 
 def make(

@@ -55,7 +55,7 @@ def test_timer_fires_at_its_exact_instruction(kernel: Any) -> None:
         _start:
             mov esi, APIC
             gate 0x41, handler, 0x8E00
-            lidt [rip + idt_pointer]
+            lidt [rip + idt]
             mov dword ptr [rsi + 0xF0], 0x1FF
             mov dword ptr [rsi + 0x320], 0x41
             mov dword ptr [rsi + 0x3E0], 0xB
@@ -79,7 +79,7 @@ def test_tsc_deadline_fires_when_the_tsc_reaches_it(kernel: Any) -> None:
         _start:
             mov esi, APIC
             gate 0x41, handler, 0x8E00
-            lidt [rip + idt_pointer]
+            lidt [rip + idt]
             mov dword ptr [rsi + 0xF0], 0x1FF
             mov dword ptr [rsi + 0x320], 0x40041
             mov ecx, 0x6E0

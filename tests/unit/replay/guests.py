@@ -1,31 +1,14 @@
 """Guests with known behaviour, and how they are recorded."""
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from uniSMP import Machine, Recorder, RoundRobin, RunResult, Schedule, assemble
 
-PREAMBLE = """
-.set IDT, 0x3000
-.set APIC, 0xFEE00000
-.macro gate vector, handler, kind=0x8E00
-    lea rax, [rip + \\handler]
-    mov word ptr [IDT + \\vector * 16], ax
-    mov word ptr [IDT + \\vector * 16 + 2], 8
-    mov word ptr [IDT + \\vector * 16 + 4], \\kind
-    shr rax, 16
-    mov word ptr [IDT + \\vector * 16 + 6], ax
-.endm
-.macro finish
-    xor eax, eax
-    out 0xF4, al
-.endm
-    jmp _start
-idt_pointer:
-    .word 0xFFF
-    .quad IDT
-"""
+sys.path.insert(0, str(Path(__file__).parents[2]))
+from kernel_preamble import PREAMBLE
 
 COUNT_TO_100 = """
 _start:
@@ -64,7 +47,7 @@ _start:
     gate 0x41, on_call
     gate 2, on_nmi
     gate 6, on_undefined
-    lidt [rip + idt_pointer]
+    lidt [rip + idt]
     mov esi, APIC
     mov dword ptr [rsi + 0xF0], 0x1FF
     mov dword ptr [rsi + 0x3E0], 0xB

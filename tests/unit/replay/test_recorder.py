@@ -84,7 +84,7 @@ def test_end_by_the_host_is_replayed_as_such(path: Path) -> None:
 
 
 def test_core_that_raises_exceptions_for_ever_is_replayed(path: Path) -> None:
-    source = "_start: gate 6, on_ud\nlidt [rip + idt_pointer]\non_ud: ud2"
+    source = "_start: gate 6, on_ud\nlidt [rip + idt]\non_ud: ud2"
     with machine_with(source) as machine, Recorder(machine, path):
         result = machine.run(RoundRobin(100))
     assert result.outcome is Outcome.DEADLOCK
@@ -96,7 +96,7 @@ def test_idle_time_at_the_end_of_a_run_is_replayed(path: Path) -> None:
     source = """
     _start:
         gate 0x40, on_timer
-        lidt [rip + idt_pointer]
+        lidt [rip + idt]
         mov esi, APIC
         mov dword ptr [rsi + 0xF0], 0x1FF
         mov dword ptr [rsi + 0x3E0], 0xB

@@ -29,7 +29,7 @@ _start:
     gate 13, on_protection
     gate 0x80, on_call
     gate 0x81, on_interrupt
-    lidt [rip + idt_pointer]
+    lidt [rip + idt]
     mov esi, APIC
     mov dword ptr [rsi + 0xF0], 0x1FF
 fault:
@@ -249,7 +249,7 @@ _start:
     test edi, edi
     jnz other
     gate 0x81, on_interrupt
-    lidt [rip + idt_pointer]
+    lidt [rip + idt]
     sti
 spin:
     inc ebx
@@ -291,7 +291,7 @@ _start:
     gate 6, first
     gate 13, second
     gate 14, third
-    lidt [rip + idt_pointer]
+    lidt [rip + idt]
     mov rbx, -1
     mov rdx, 0x8000000000
 fault:
