@@ -36,3 +36,9 @@ protocol_give:
 protocol_busy:
     mov qword ptr [rdi + FRAME_RAX], PROTOCOL_BUSY
     ret
+
+.macro protocol_start
+.endm
+
+.macro protocol_data
+.endm

@@ -8,6 +8,7 @@
 pmm_interrupt:
     push rbx
     mov rbx, rdi
+pmm_enter:                              ; from here to pmm_exit no two cores may be at once
     mov rax, [rbx + FRAME_RAX]
     mov rdi, [rbx + FRAME_RDI]
     mov rsi, [rbx + FRAME_RSI]
@@ -23,6 +24,7 @@ pmm_interrupt_unknown:
     mov eax, PMM_BAD_OPERATION
 pmm_interrupt_done:
     mov [rbx + FRAME_RAX], rax
+pmm_exit:
     pop rbx
     ret
 

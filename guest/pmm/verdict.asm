@@ -125,6 +125,14 @@ text_allocs: .asciz " allocs="
 text_frees: .asciz " frees="
 text_ipis_sent: .asciz " ipis_sent="
 text_ipis_received: .asciz " ipis_received="
+.ifdef LOCK_PROGRAM
+text_pass: .asciz "LOCK PASS cores="
+.else
 text_pass: .asciz "PMM_SMP PASS cores="
+.endif
 text_operations: .asciz " operations="
+.ifdef LOCK_PROGRAM
+text_fail: .asciz "LOCK FAIL "
+.else
 text_fail: .asciz "PMM_SMP FAIL "
+.endif

@@ -133,6 +133,9 @@ work_iteration:
     test rax, rax
     jz work_iteration_empty
     inc qword ptr [rbx + CORE_ALLOCS]
+.ifdef PROTOCOL_SECOND
+    int VECTOR_SECOND
+.endif
     mov rdi, rax
     mov rdx, [rbx + CORE_ID]
     inc rdx

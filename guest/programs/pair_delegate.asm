@@ -1,0 +1,5 @@
+; One operation a core under delegate: core 0 serves all, IF=1 while waiting.
+.include "boot/kernel.asm"
+.include "boot/smp.asm"
+.include "locks/delegate.asm"
+.include "harness/pair.asm"

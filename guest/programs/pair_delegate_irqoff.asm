@@ -1,0 +1,5 @@
+; One operation a core under delegate_irqoff: two cores serve all, IF=0 while waiting.
+.include "boot/kernel.asm"
+.include "boot/smp.asm"
+.include "locks/delegate_irqoff.asm"
+.include "harness/pair.asm"

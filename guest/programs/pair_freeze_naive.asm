@@ -1,0 +1,5 @@
+; One operation a core under freeze_naive: an IPI makes the others stand still.
+.include "boot/kernel.asm"
+.include "boot/smp.asm"
+.include "locks/freeze_naive.asm"
+.include "harness/pair.asm"

@@ -1,0 +1,5 @@
+; One operation a core under mcs: an MCS queue lock.
+.include "boot/kernel.asm"
+.include "boot/smp.asm"
+.include "locks/mcs.asm"
+.include "harness/pair.asm"

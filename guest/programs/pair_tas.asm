@@ -1,0 +1,5 @@
+; One operation a core under tas: a test-and-set lock.
+.include "boot/kernel.asm"
+.include "boot/smp.asm"
+.include "locks/tas.asm"
+.include "harness/pair.asm"
