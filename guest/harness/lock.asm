@@ -2,6 +2,6 @@
 ; the protocol the program has included.
 
 .set LOCK_PROGRAM, 1                    ; what pmm/verdict.asm calls it
-.set ITERATIONS, 200
+.set ITERATIONS, 100
 
 .include "harness/workload.asm"

@@ -4,8 +4,8 @@
 ; (asking or inside); FREEZE_ANSWERS, one u32 for each core that asks, written by the core that
 ; answers: the epoch it answered. A core may go inside when every other core's answer to it is
 ; its epoch. No word is written by two cores, so nothing is locked.
-; Who waits: a core that has answered, in freeze_interrupt, with IF = 0, until it sees nobody asking;
-; it answers whoever asks meanwhile.
+; Who waits: a core that has answered, in freeze_interrupt, with IF = 0, until nobody asks; it
+; answers whoever asks meanwhile.
 
 .code64
 

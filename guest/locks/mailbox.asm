@@ -43,7 +43,8 @@ mailbox_post:
     ret
 
 ; mailbox_interrupt - handler of VECTOR_PROTOCOL: serves all calls of which the core is the owner.
-; In: rdi = frame. Out: none. Clobbers: rax rcx rdx rsi rdi r8-r11. Lock: the vectors it owns. IF: 0.
+; In: rdi = frame. Out: none. Clobbers: rax rcx rdx rsi rdi r8-r11. Lock: the vectors it owns.
+; IF: 0.
 ; A call posted after its mailbox was looked at has an interrupt of its own still to come.
 mailbox_interrupt:
     push rbx

@@ -3,8 +3,8 @@
 ; States: mcs_tail = 0 (free); else the node of the core that came last. Each core has one node in
 ; its area: MCS_NEXT, the node behind it or 0, and MCS_WAITS, 1 until the node before gives.
 ; Who waits: in protocol_take, with IF = 0, each core on a line of its own, with plain loads and
-; PAUSE; served in the order of the exchanges. In protocol_give a core may wait, with IF = 0, for the
-; one behind it to link itself.
+; PAUSE; served in the order of the exchanges. In protocol_give a core may wait, with IF = 0, until
+; the one behind it has linked itself.
 ; Interface: locks/interface.inc.
 
 .include "locks/interface.inc"

@@ -1,8 +1,8 @@
 ; Protocol swap_naive: the handler pointer is the key, turned by plain stores of the handler itself.
 ;
-; States of handles[VECTOR_PMM]: naive_handler (free) or protocol_busy (a core is inside). int_handle
-; loads the pointer and calls what it got; naive_handler's first act is to store protocol_busy there,
-; its last to store itself back.
+; States of handles[VECTOR_PMM]: naive_handler (free) or protocol_busy (a core is inside).
+; int_handle loads the pointer and calls what it got; naive_handler's first act is to store
+; protocol_busy there, its last to store itself back.
 ; Who waits: a core that got protocol_busy, inside it, with IF = 0, PAUSE between loads. Between the
 ; load and the first store nothing is taken.
 ; Interface: locks/interface.inc.
