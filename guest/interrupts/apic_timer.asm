@@ -88,7 +88,8 @@ calibrate_done:
 
 ; calibration_interrupt - IRQ 0 during the calibration: notes how far the APIC timer came.
 ; In: rdi = frame. Out: calibration_count set, not 0. Clobbers: rax rdx. Lock: none. IF: 0.
-; An IRQ 0 latched before the count was written is told apart by the PIT's output, still low.
+; An IRQ 0 latched before the count was written is told apart by the PIT's output, still low, or,
+; where a PIT keeps its output when the mode is written, by the APIC timer, which has not begun.
 calibration_interrupt:
     mov al, 0xE2                        ; read-back: status of channel 0
     out PORT_PIT_COMMAND, al
@@ -97,6 +98,8 @@ calibration_interrupt:
     jz calibration_not_yet
     mov edx, APIC_BASE
     mov eax, [rdx + APIC_TIMER_CURRENT]
+    test eax, eax
+    jz calibration_not_yet
     not eax
     or eax, 1
     mov [calibration_count], eax
