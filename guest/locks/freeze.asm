@@ -47,8 +47,8 @@ freeze_is_answered_yes:
 
 ; freeze_answer - answers those who ask among the cores with the lowest ids.
 ; In: edi = first id not to look at. Out: eax = how many of them ask. Clobbers: rcx rdx rsi r8.
-; Lock: none. IF: 0. The caller's word holds as long as it stays in its loop around this routine,
-; and a core whose answer is its present epoch goes inside no sooner than the caller's answer to it.
+; Lock: none. IF: 0. An answer is a promise not to go inside until the other's epoch has changed; so
+; the caller either stays in freeze_interrupt, or asks itself and has no answer from a lower id.
 freeze_answer:
     mov rax, gs:[CORE_SELF]
     mov rsi, rax
