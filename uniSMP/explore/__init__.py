@@ -1,0 +1,1 @@
+"""Runs a guest under many schedules, and finds the one that breaks it."""
