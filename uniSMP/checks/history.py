@@ -43,7 +43,7 @@ class AccessRows(Protocol):
         has_linear: whether that is known.
         size: bytes, 1 to 8.
         value: what was read or written, unsigned.
-        kind: bits WRITE, LOCKED, DELIVERY (by the delivery of an interrupt or exception), PAGE_WALK.
+        kind: bits WRITE, LOCKED, PAGE_WALK, DELIVERY (of an interrupt or exception).
     """
 
     step: Signed
