@@ -181,6 +181,12 @@ def on_block(_engine: Any, address: int, size: int, data: Any) -> None:  # noqa:
     if state[ns.SPINS] != 0 and comes_back(state, start):
         _stop(state, ns.STOPPED_SPIN)
         return
+    if (
+        safe == 0
+        and (table[entry + ns.ENTRY_FLAGS] & ns.HAS_REST) != 0
+        and state[ns.PASSED] == state[ns.RETIRED]
+    ):
+        safe = 1
     if safe == 0:
         kind = table[entry + ns.ENTRY_FLAGS] & (ns.READS_TIME | ns.READS_TIME_AUX)
         state[ns.SENSITIVE_KIND] = kind

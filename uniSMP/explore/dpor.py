@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 
 from uniSMP.explore import ordering, sleeping
 from uniSMP.explore.analysis import Analysis, Analyst, Table
-from uniSMP.explore.collecting import DELIVERED, E_CORE, E_FIRST, E_KIND, E_STEP
-from uniSMP.explore.executor import Executor, Halt
-from uniSMP.explore.schedule import NO_VECTOR, Slice, cut
+from uniSMP.explore.collecting import DELIVERED, E_CORE, E_END, E_FIRST, E_KIND, E_STEP
+from uniSMP.explore.executor import Executor
+from uniSMP.explore.schedule import Slice, cut
+from uniSMP.explore.strategy import Execution, Move, as_moves, can_go_on, straight_on
 
 
 @dataclass(slots=True)
@@ -28,6 +29,7 @@ class _Node:
     delivers: bool
     running: int
     prefix: list[Slice]
+    entry: Table
     todo: int = 0
     done: int = 0
     entries: dict[int, Table] = field(default_factory=dict)
@@ -44,42 +46,74 @@ class Dpor:
         blocked: that were cut short.
     """
 
+    name = "dpor"
+
     def __init__(self, executor: Executor) -> None:
-        self._executor = executor
         self._analyst = Analyst(executor)
         self._cores = len(executor.cores)
         self._nodes: list[_Node] = []
-        self._last: Analysis | None = None
-        self._slices: list[Slice] = []
+        self._last: Execution | None = None
+        self._script: list[Move] = []
+        self._tried: _Node | None = None
+        self._current = 0
         self.executions = self.blocked = 0
 
-    def next(self) -> Analysis | None:
-        """Run the next execution; None when there is no other."""
-        while True:
-            if self._last is None:
-                found = self._execute([], None)
-            else:
-                node = self._choose()
-                if node is None:
-                    return None
-                found = self._execute(node.prefix, node)
-            is_complete, self._last = found
-            self._slices = list(self._executor.slices)
-            self._find_more(self._last)
-            if is_complete:
-                self.executions += 1
-                return self._last
+    def new_execution(self) -> bool:
+        """Begin the next execution; False when there is no other."""
+        self._tried = None
+        self._current = 0
+        self._script = []
+        if self._last is None:
+            return True
+        node = self._tried = self._choose(self._last.analysis)
+        if node is None:
+            return False
+        self._script = as_moves(node.prefix)[::-1]
+        return True
+
+    def next_slice(self, executor: Executor) -> Move | None:
+        """Follow the prefix, then the process to be tried, then go straight on."""
+        if self._script:
+            move: Move | None = self._script.pop()
+        elif self._tried is not None and not self._has_begun:
+            self._has_begun = True
+            move = self._first_move(executor, self._tried.running)
+        else:
+            move = straight_on(executor, self._current, self._asleep_now())
+            if move is None and not can_go_on(executor) and executor.pass_time():
+                return self.next_slice(executor)
+        if move is not None:
+            self._current = move.core
+        return move
+
+    def _first_move(self, executor: Executor, process: int) -> Move | None:
+        core, is_delivery = process % self._cores, process >= self._cores
+        if is_delivery:
+            return Move(core, takes=True) if executor.can_take(core) else None
+        return Move(core, holds=executor.can_take(core)) if executor.can_run(core) else None
+
+    def finished(self, execution: Execution) -> None:
+        """Find the races of an execution."""
+        self._last = execution
+        node = self._tried
+        if node is not None:
+            core = node.running % self._cores
+            node.entry = sleeping.next_accesses(execution.analysis.accesses, node.row, core)
+        self._find_more(execution)
+        if execution.is_complete:
+            self.executions += 1
+        else:
             self.blocked += 1
 
     # -- choosing --------------------------------------------------------------------------------
 
-    def _choose(self) -> _Node | None:
+    def _choose(self, analysis: Analysis) -> _Node | None:
         """Return the last node with something left to try, and begin to try it."""
-        assert self._last is not None
+        self._has_begun = False
         while self._nodes:
             node = self._nodes[-1]
             self._finish(node)
-            todo = node.todo & ~node.done & ~self._asleep(node.row, self._last)
+            todo = node.todo & ~node.done & ~self._asleep(node.row, analysis)
             if todo:
                 node.running = (todo & -todo).bit_length() - 1
                 return node
@@ -90,11 +124,8 @@ class Dpor:
         """Note what the process that was tried would have done next."""
         process = node.running
         if not node.done >> process & 1:
-            assert self._last is not None
             node.done |= 1 << process
-            node.entries[process] = sleeping.next_accesses(
-                self._last.accesses, node.row, process % self._cores
-            )
+            node.entries[process] = node.entry
 
     def _asleep(self, row: int, analysis: Analysis) -> int:
         """Return the processes that sleep when `row` accesses have happened."""
@@ -113,65 +144,6 @@ class Dpor:
                     mask |= 1 << process
         return mask
 
-    # -- executing -------------------------------------------------------------------------------
-
-    def _execute(self, prefix: list[Slice], node: _Node | None) -> tuple[bool, Analysis]:
-        """Run one execution; return whether it came to its end, and what it was."""
-        executor = self._executor
-        executor.rewind()
-        for each in prefix:
-            if each.vector != NO_VECTOR:
-                executor.take(each.core)
-            if each.instructions:
-                executor.run(each.core, each.instructions, holds=True)
-        current = prefix[-1].core if prefix else 0
-        if node is not None:
-            core = node.running % self._cores
-            is_delivery = node.running >= self._cores
-            if not self._begin(core, is_delivery=is_delivery):
-                return False, self._analyst.look()
-            current = core
-        is_complete = self._go_on(current)
-        return is_complete, self._analyst.look()
-
-    def _begin(self, core: int, *, is_delivery: bool) -> bool:
-        executor = self._executor
-        if is_delivery:
-            if not executor.can_take(core):
-                return False
-            executor.take(core)
-            return True
-        if not executor.can_run(core):
-            return False
-        executor.run(core, holds=executor.can_take(core))
-        return True
-
-    def _go_on(self, current: int) -> bool:
-        """Run whatever can go on, one core as long as it can; return whether nothing slept."""
-        executor, cores = self._executor, self._cores
-        while executor.ending is None:
-            asleep = self._asleep_now()
-            awake = skipped = False
-            for core in (current, *(each for each in range(cores) if each != current)):
-                can_take = executor.can_take(core)
-                if can_take and not asleep >> cores + core & 1:
-                    executor.take(core)
-                    current, awake = core, True
-                    break
-                can_run = executor.can_run(core)
-                if can_run and not asleep >> core & 1:
-                    executor.run(core, holds=can_take)
-                    current, awake = core, True
-                    break
-                skipped = skipped or can_take or can_run
-            if awake:
-                continue
-            if skipped:
-                return False
-            if not executor.pass_time():
-                break
-        return True
-
     def _asleep_now(self) -> int:
         if not any(node.entries for node in self._nodes):
             return 0
@@ -180,17 +152,19 @@ class Dpor:
 
     # -- races -----------------------------------------------------------------------------------
 
-    def _find_more(self, analysis: Analysis) -> None:
+    def _find_more(self, execution: Execution) -> None:
         """Note at which nodes what else must be tried."""
+        analysis = execution.analysis
         events = analysis.events
         for earlier, mask, best in analysis.order().tolist():
-            self._try_at(analysis, earlier, mask, best)
+            self._try_at(execution, earlier, mask, best)
         for event in ordering.held_back(events).tolist():
             core = int(events[event, E_CORE])
-            self._try_at(analysis, event, 1 << core, core)
+            self._try_at(execution, event, 1 << core, core)
 
-    def _try_at(self, analysis: Analysis, event: int, mask: int, best: int) -> None:
+    def _try_at(self, execution: Execution, event: int, mask: int, best: int) -> None:
         """Have one process of a mask tried at an event, unless that happens anyway."""
+        analysis = execution.analysis
         events = analysis.events
         row = int(events[event, E_FIRST])
         running = ordering.process(events, event, self._cores)
@@ -206,8 +180,9 @@ class Dpor:
         if node is None or node.row != row:
             delivers = bool(events[event, E_KIND] == DELIVERED)
             step = int(events[event, E_STEP])
-            prefix = cut(self._slices, step, delivers=not delivers)
-            node = _Node(row, step, delivers, running, prefix)
+            prefix = cut(execution.slices, step, delivers=not delivers)
+            entry = analysis.accesses[row : events[event, E_END]].copy()
+            node = _Node(row, step, delivers, running, prefix, entry)
             self._nodes.insert(len(self._nodes) if place is None else place, node)
         chosen = best if mask >> best & 1 else (mask & -mask).bit_length() - 1
         node.todo |= 1 << chosen

@@ -8,7 +8,7 @@ instruction with the same registers and memory (see `waiting`); that last round 
 it had not been run, and the core can go on when a byte it read has changed or an interrupt comes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -45,6 +45,8 @@ class Halt(Enum):
     HALTED = auto()
     RESTS = auto()
     WAITS = auto()
+    POINT = auto()
+    """The next instruction is at one of `points`."""
     WINDOW = auto()
     """An interrupt can be accepted here, and nobody said that it be held back."""
     OVER = auto()
@@ -71,8 +73,8 @@ class Executor:
         slices: what has been run since power-on, or since the scene.
         waits: for each core, what it waits for, or None.
         rests: for each core, whether it stands at an address where it rests.
+        points: linear addresses before which slices end.
         marks: writes marks into the log.
-        has_exact_time: False once an execution jumped over idle time.
     """
 
     def __init__(self, machine: Machine) -> None:
@@ -88,6 +90,8 @@ class Executor:
         self.log = parts.log
         self.marks = Fabric(self.log)
         self.slices: list[Slice] = []
+        self.points: frozenset[int] = frozenset()
+        self._places: frozenset[int] = frozenset()
         count = len(self.cores)
         self.waits: list[Waiting | None] = [None] * count
         self.rests = [False] * count
@@ -142,16 +146,20 @@ class Executor:
         try:
             return self._run(core, before + limit, holds=holds)
         finally:
-            last = self.slices[-1]
-            self.slices[-1] = last._replace(
-                instructions=last.instructions + core.retired - before
-            )
+            self._count(core.retired - before)
             self._parts.coherence.synchronize()
+
+    def _count(self, instructions: int) -> None:
+        """Add to the slice under way; drop it where nothing happened in it."""
+        last = self.slices.pop()
+        if last.instructions + instructions or last.vector != NO_VECTOR:
+            self.slices.append(last._replace(instructions=last.instructions + instructions))
 
     def _enter(self, core: Core, vector: int) -> None:
         """Begin a slice, or go on with the last one."""
         self._clock.switch_to(core)
         core.yield_on_pause(enabled=False)
+        core.engine.state[ns.PASSED] = core.retired
         last = self.slices[-1] if self.slices else None
         if last is None or last.core != core.core_id or vector != NO_VECTOR:
             self.slices.append(Slice(core.core_id, 0, vector))
@@ -174,8 +182,8 @@ class Executor:
             if stop is Stop.HALT:
                 return Halt.HALTED if boundary.ending is None else Halt.OVER
             if stop is Stop.REST:
-                self.rests[core_id] = True
-                return Halt.RESTS
+                self.rests[core_id] = core.engine.context.linear_rip in self._places
+                return Halt.RESTS if self.rests[core_id] else Halt.POINT
             if stop is Stop.SPIN and self._is_waiting(core):
                 return Halt.WAITS
         return Halt.OVER
@@ -230,8 +238,7 @@ class Executor:
         while core.retired < before + count and self.boundary.ending is None and core.can_run:
             self._loop.run_core(core, before + count - core.retired)
         self.boundary.advance_due_devices()
-        last = self.slices[-1]
-        self.slices[-1] = last._replace(instructions=last.instructions + core.retired - before)
+        self._count(core.retired - before)
         if self._is_logged:
             core.watch_spins(self._spins)
         return self.boundary.ending is None
@@ -270,12 +277,22 @@ class Executor:
 
     # -- the scene -------------------------------------------------------------------------------
 
-    def rest_at(self, addresses: Sequence[int]) -> None:
+    def rest_at(self, addresses: Iterable[int]) -> None:
         """Let cores rest at these linear addresses; those that do go on if theirs is none."""
-        rests = frozenset(addresses)
+        self._places = frozenset(addresses)
+        self._watch_places()
+        self.rests = [core.engine.context.linear_rip in self._places for core in self.cores]
+
+    def stop_at(self, addresses: Iterable[int]) -> None:
+        """Let slices end before instructions at these linear addresses, too."""
+        points = frozenset(addresses)
+        if points != self.points:
+            self.points = points
+            self._watch_places()
+
+    def _watch_places(self) -> None:
         for core in self.cores:
-            core.blocks.rest_at(rests)
-        self.rests = [core.engine.context.linear_rip in rests for core in self.cores]
+            core.blocks.rest_at(self._places | self.points)
 
     def begin_scene(self) -> None:
         """Make how things stand the scene that `rewind` goes back to; log from now on."""
