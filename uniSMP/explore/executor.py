@@ -20,6 +20,7 @@ from uniSMP.core import context as cx
 from uniSMP.core import native_spin
 from uniSMP.core import native_state as ns
 from uniSMP.core.core import Core, Stop
+from uniSMP.errors import DivergenceError
 from uniSMP.explore import rewinding, waiting
 from uniSMP.explore.fabric import DELIVERY, SENT, Fabric
 from uniSMP.explore.schedule import NMI, NO_VECTOR, Slice
@@ -99,6 +100,7 @@ class Executor:
         self._ram = parts.ram.bytes
         self._origin: npt.NDArray[np.uint8] = self._ram
         self._is_logged = False
+        self._stopped = -1
         self._loop.begin(None)
 
     # -- what can be done ------------------------------------------------------------------------
@@ -129,22 +131,26 @@ class Executor:
 
     # -- doing it --------------------------------------------------------------------------------
 
-    def run(self, core_id: int, limit: int = _FOREVER, *, holds: bool = False) -> Halt:
+    def run(
+        self, core_id: int, limit: int = _FOREVER, *, holds: bool = False, stops: bool = False
+    ) -> Halt:
         """Run a core, which `can_run`, until it cannot go on.
 
         Args:
             core_id: the core.
             limit: most instructions.
             holds: whether interrupts pending for the core wait.
+            stops: whether the slice ends at the next of `points`.
         """
         core = self.cores[core_id]
         self._enter(core, NO_VECTOR)
         self.waits[core_id] = None
-        if self._is_logged:
+        if self._is_logged and self._stopped != core_id:
             native_spin.begin(core.engine.state, _signed(core.engine.context.linear_rip))
         before = core.retired
+        self._stopped = -1
         try:
-            return self._run(core, before + limit, holds=holds)
+            return self._run(core, before + limit, holds=holds, stops=stops)
         finally:
             self._count(core.retired - before)
             self._parts.coherence.synchronize()
@@ -164,7 +170,7 @@ class Executor:
         if last is None or last.core != core.core_id or vector != NO_VECTOR:
             self.slices.append(Slice(core.core_id, 0, vector))
 
-    def _run(self, core: Core, end: int, *, holds: bool) -> Halt:
+    def _run(self, core: Core, end: int, *, holds: bool, stops: bool) -> Halt:
         boundary, loop, core_id = self.boundary, self._loop, core.core_id
         while boundary.ending is None:
             boundary.advance_due_devices()
@@ -183,15 +189,27 @@ class Executor:
                 return Halt.HALTED if boundary.ending is None else Halt.OVER
             if stop is Stop.REST:
                 self.rests[core_id] = core.engine.context.linear_rip in self._places
-                return Halt.RESTS if self.rests[core_id] else Halt.POINT
+                if self.rests[core_id]:
+                    return Halt.RESTS
+                if stops:
+                    self._stopped = core_id
+                    return Halt.POINT
+                core.engine.state[ns.PASSED] = core.retired
             if stop is Stop.SPIN and self._is_waiting(core):
                 return Halt.WAITS
         return Halt.OVER
 
     def take(self, core_id: int) -> int:
-        """Deliver what is pending for a core, which `can_take`; return the vector, or NMI."""
+        """Deliver what is pending for a core; return the vector, or NMI.
+
+        Raises:
+            DivergenceError: nothing can be delivered now.
+        """
         core, boundary = self.cores[core_id], self.boundary
+        if not self.can_take(core_id):
+            raise DivergenceError(f"core {core_id} can take no interrupt here")
         is_nmi = boundary.is_nmi_due(core)
+        self._stopped = -1
         self.waits[core_id] = None
         self.rests[core_id] = False
         self._clock.switch_to(core)
@@ -316,6 +334,7 @@ class Executor:
         self._scene.restore()
         self.log.head[ns.LOG_COUNT] = 0
         self.slices = []
+        self._stopped = -1
 
 
 class _Scene:
