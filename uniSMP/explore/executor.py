@@ -165,7 +165,8 @@ class Executor:
         """Begin a slice, or go on with the last one."""
         self._clock.switch_to(core)
         core.yield_on_pause(enabled=False)
-        core.engine.state[ns.PASSED] = core.retired
+        rip = core.engine.context.linear_rip
+        core.engine.state[ns.PASSED] = core.retired if rip in self.points else -1
         last = self.slices[-1] if self.slices else None
         if last is None or last.core != core.core_id or vector != NO_VECTOR:
             self.slices.append(Slice(core.core_id, 0, vector))
