@@ -4,8 +4,9 @@ Everything the cores do is in the execution log, from the scene on: RAM is put b
 it. A slice ends where its core cannot go on: it halts, rests, waits, or the run is over.
 
 A core *rests* at one of the addresses of the scene. It *waits* where it came back to the same
-instruction with the same registers and memory (see `waiting`); that last round is taken back, as if
-it had not been run, and the core can go on when a byte it read has changed or an interrupt comes.
+instruction with the same registers and memory (see `waiting`), and can go on when a byte it read
+has changed or an interrupt comes. A round that told nothing new is taken back, as if it had not
+been run.
 """
 
 from collections.abc import Iterable
@@ -60,7 +61,6 @@ class Waiting:
 
     places: Column
     values: npt.NDArray[np.uint8]
-    log_count: int
 
 
 class Executor:
@@ -138,15 +138,14 @@ class Executor:
 
         Args:
             core_id: the core.
-            limit: most instructions.
+            limit: most instructions; where one is given the core runs so many, waiting or not.
             holds: whether interrupts pending for the core wait.
             stops: whether the slice ends at the next of `points`.
         """
         core = self.cores[core_id]
         self._enter(core, NO_VECTOR)
         self.waits[core_id] = None
-        if self._is_logged and self._stopped != core_id:
-            native_spin.begin(core.engine.state, _signed(core.engine.context.linear_rip))
+        self._watch_spins(core, is_wanted=limit == _FOREVER)
         before = core.retired
         self._stopped = -1
         try:
@@ -154,6 +153,14 @@ class Executor:
         finally:
             self._count(core.retired - before)
             self._parts.coherence.synchronize()
+
+    def _watch_spins(self, core: Core, *, is_wanted: bool) -> None:
+        """Find out from now on whether the core waits, or do not."""
+        if not self._is_logged:
+            return
+        core.watch_spins(self._spins if is_wanted else None)
+        if is_wanted and self._stopped != core.core_id:
+            native_spin.begin(core.engine.state, _signed(core.engine.context.linear_rip))
 
     def _count(self, instructions: int) -> None:
         """Add to the slice under way; drop it where nothing happened in it."""
@@ -250,7 +257,7 @@ class Executor:
 
     def _spin_until(self, core: Core, deadline: int) -> bool:
         """Let a waiting core really wait until a device acts."""
-        core.watch_spins(None)
+        self._watch_spins(core, is_wanted=False)
         self._enter(core, NO_VECTOR)
         before = core.retired
         count = max(1, self._clock.instructions_until(deadline))
@@ -258,14 +265,12 @@ class Executor:
             self._loop.run_core(core, before + count - core.retired)
         self.boundary.advance_due_devices()
         self._count(core.retired - before)
-        if self._is_logged:
-            core.watch_spins(self._spins)
         return self.boundary.ending is None
 
     # -- waiting ---------------------------------------------------------------------------------
 
     def _is_waiting(self, core: Core) -> bool:
-        """Return whether a core that came back waits; take its last round back if so."""
+        """Return whether a core that came back waits; a round that told nothing is taken back."""
         state, spins, log = core.engine.state, self._spins, self.log
         at = int(spins[native_spin.FOUND])
         visit = spins[at : at + native_spin.VISIT_WORDS]
@@ -278,9 +283,10 @@ class Executor:
         if len(places) and places[0] < 0:
             native_spin.visit_anew(state)
             return False
-        state[ns.RETIRED] = visit[native_spin.RETIRED]
-        log.head[ns.LOG_COUNT] = begin
-        self.waits[core.core_id] = Waiting(places, self._ram[places].copy(), begin)
+        if waiting.only_repeats(log.words, begin, end, core.core_id):
+            state[ns.RETIRED] = visit[native_spin.RETIRED]
+            log.head[ns.LOG_COUNT] = begin
+        self.waits[core.core_id] = Waiting(places, self._ram[places].copy())
         return True
 
     def _stack_place(self, core: Core, above: int = 0) -> int:
@@ -323,7 +329,6 @@ class Executor:
         )
         for core in self.cores:
             core.watch(logs_accesses=True, logs_registers=False)
-            core.watch_spins(self._spins)
         self._loop.tell(self.marks)
         self.slices = []
 
