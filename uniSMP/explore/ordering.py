@@ -146,6 +146,13 @@ def order(accesses: Any, events: Any, cores: int, new: int) -> tuple[Any, Any]: 
             if own >= 0:
                 found[many] = own
                 many += 1
+        if before >= 0:
+            for other in range(cores):
+                clocks[event, other] = clocks[before, other]
+        for index in range(many):
+            for other in range(cores):
+                clocks[event, other] = max(clocks[event, other], clocks[found[index], other])
+        clocks[event, core] = events[event, E_POSITION]
         if event >= new:
             for index in range(many):
                 earlier = found[index]
@@ -167,13 +174,6 @@ def order(accesses: Any, events: Any, cores: int, new: int) -> tuple[Any, Any]: 
                 races[number, 0], races[number, 1] = earlier, mask
                 races[number, 2] = best
                 number += 1
-        if before >= 0:
-            for other in range(cores):
-                clocks[event, other] = clocks[before, other]
-        for index in range(many):
-            for other in range(cores):
-                clocks[event, other] = max(clocks[event, other], clocks[found[index], other])
-        clocks[event, core] = events[event, E_POSITION]
     return clocks, races[:number]
 
 

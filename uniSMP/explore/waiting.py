@@ -126,8 +126,13 @@ def _inputs(words: Any, begin: int, end: int) -> Any:  # noqa: ANN401
 
 
 @njit(cache=_CACHE)
+def _low_bytes(size: int) -> int:
+    return -1 if size >= 8 else (1 << 8 * size) - 1  # noqa: PLR2004 - a word
+
+
+@njit(cache=_CACHE)
 def only_repeats(words: Any, begin: int, end: int, core: int) -> bool:  # noqa: ANN401
-    """Return whether a core read all that a round read before, and nobody wrote there since.
+    """Return whether a core knew all that a round read: had read or written it, nobody else since.
 
     Args:
         words: the log.
@@ -150,10 +155,12 @@ def only_repeats(words: Any, begin: int, end: int, core: int) -> bool:  # noqa: 
             for index in range(len(inputs)):
                 start, length = inputs[index, 0], inputs[index, 1]
                 if first < start + length and start < first + size:
-                    if writes and doer != core:
+                    if doer == core and first <= start and start + length <= first + size:
+                        value = words[at + 2] >> (8 * (start - first))
+                        differs = (value ^ inputs[index, 2]) & _low_bytes(length)
+                        is_known[index] = differs == 0
+                    elif writes:
                         is_known[index] = False
-                    elif not writes and doer == core and first == start and size == length:
-                        is_known[index] = words[at + 2] == inputs[index, 2]
         at += _length(word)
     for index in range(len(inputs)):
         if not is_known[index]:
