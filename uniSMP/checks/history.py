@@ -29,6 +29,8 @@ class Needs(Flag):
     """What the interrupt hardware did."""
     FLAGS = auto()
     """RFLAGS whenever they change."""
+    PAGING = auto()
+    """CR3 whenever it changes."""
 
 
 class AccessRows(Protocol):
@@ -71,6 +73,7 @@ class Event:
         targets: core ids that an interrupt is sent to.
         value: what was written or read, or -1.
         address: port, physical address or register number, or -1.
+        detail: the mode of a core, or the control register that was written; else empty.
     """
 
     step: int
@@ -82,11 +85,12 @@ class Event:
     targets: tuple[int, ...] = ()
     value: int = -1
     address: int = -1
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class FlagRows:
-    """RFLAGS of cores: `value` holds from the instruction with this step on."""
+    """A register of cores: `value` holds from the instruction with this step on."""
 
     step: Signed
     core: Bytes
@@ -104,10 +108,11 @@ class History:
         rip: linear address of each retired instruction.
         accesses: in order; None where no check needs them.
         events: in order; empty where no check needs them.
-        flags: None where no check needs them.
+        flags: RFLAGS; None where no check needs them.
         memory: returns bytes of RAM (physical address, size) as they were at the beginning.
         symbols: linear addresses by name.
         is_over: whether nothing more will happen: what is pending now stays pending.
+        cr3: as `flags`, the register that holds the root of the page tables.
     """
 
     cores: int
@@ -120,6 +125,7 @@ class History:
     memory: Callable[[int, int], bytes]
     symbols: Mapping[str, int]
     is_over: bool = False
+    cr3: FlagRows | None = None
 
     @property
     def end_step(self) -> int:
