@@ -34,29 +34,43 @@ class Needs(Flag):
 
 
 class AccessRows(Protocol):
-    """Accesses to RAM and ROM in the order in which they happened, as columns of equal length.
+    """Accesses to RAM and ROM in the order in which they happened, as columns of equal length."""
 
-    Attributes:
-        step: of the instruction, or of the next one.
-        core: core id.
-        rip: linear address of the instruction, or of the interrupted one.
-        physical: physical address of the first byte.
-        linear: its linear address, where `has_linear`.
-        has_linear: whether that is known.
-        size: bytes, 1 to 8.
-        value: what was read or written, unsigned.
-        kind: bits WRITE, LOCKED, PAGE_WALK, DELIVERY (of an interrupt or exception).
-    """
+    @property
+    def step(self) -> Signed:
+        """Step of the instruction, or of the next one."""
 
-    step: Signed
-    core: Bytes
-    rip: Signed
-    physical: Signed
-    linear: Signed
-    has_linear: npt.NDArray[np.bool_]
-    size: Bytes
-    value: Signed
-    kind: Bytes
+    @property
+    def core(self) -> Bytes:
+        """Core id."""
+
+    @property
+    def rip(self) -> Signed:
+        """Linear address of the instruction, or of the interrupted one."""
+
+    @property
+    def physical(self) -> Signed:
+        """Physical address of the first byte."""
+
+    @property
+    def linear(self) -> Signed:
+        """Its linear address, where `has_linear`."""
+
+    @property
+    def has_linear(self) -> npt.NDArray[np.bool_]:
+        """Whether that is known."""
+
+    @property
+    def size(self) -> Bytes:
+        """Bytes, 1 to 8."""
+
+    @property
+    def value(self) -> Signed:
+        """What was read or written, the bits of an unsigned number."""
+
+    @property
+    def kind(self) -> Bytes:
+        """Bits WRITE, LOCKED, PAGE_WALK, DELIVERY (of an interrupt or exception)."""
 
 
 @dataclass(frozen=True, slots=True)
