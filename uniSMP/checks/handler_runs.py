@@ -95,6 +95,4 @@ def _end(stack: list[HandlerRun], step: int) -> None:
 
 def _has_failed(run: HandlerRun, event: Event) -> bool:
     """Return whether an exception arose in the delivery that entered `run`: it ran nothing."""
-    return (
-        event.kind == "exception" and run.begin_step == event.step and run.entry.rip == event.rip
-    )
+    return event.kind == "exception" and run.begin_step == event.step and run.entry.rip == event.rip

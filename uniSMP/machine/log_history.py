@@ -10,7 +10,6 @@ from uniSMP.core import register_watch
 from uniSMP.core.log_decoding import Accesses, Changes, Executed
 from uniSMP.machine import firmware
 
-_RFLAGS = register_watch.NAMES.index("rflags")
 Memory = Callable[[int, int], bytes]
 
 
@@ -42,7 +41,6 @@ def history_of(executed: Executed, around: Surroundings) -> History:
         around: the rest.
     """
     retired = executed.retired
-    has_flags = bool(np.any(executed.changes.register == _RFLAGS))
     return History(
         cores=around.cores,
         first_step=retired.first_step,
@@ -50,16 +48,23 @@ def history_of(executed: Executed, around: Surroundings) -> History:
         rip=retired.rip,
         accesses=stored(executed.accesses),
         events=around.events,
-        flags=flags_of(executed.changes) if has_flags else None,
+        flags=_logged(executed.changes, "rflags"),
         memory=around.memory,
         symbols=around.symbols,
         is_over=around.is_over,
+        cr3=_logged(executed.changes, "cr3"),
     )
 
 
-def flags_of(changes: Changes) -> FlagRows:
-    """Return RFLAGS out of register changes."""
-    rows = np.nonzero(changes.register == _RFLAGS)[0]
+def _logged(changes: Changes, name: str) -> FlagRows | None:
+    """Return one register, or None where its changes were not logged."""
+    rows = register_rows(changes, name)
+    return rows if len(rows.step) else None
+
+
+def register_rows(changes: Changes, name: str) -> FlagRows:
+    """Return one register out of all changes; `name` as in `register_watch.NAMES`."""
+    rows = np.nonzero(changes.register == register_watch.NAMES.index(name))[0]
     by_instruction = ~changes.is_delivery[rows]
     return FlagRows(changes.step[rows] + by_instruction, changes.core[rows], changes.value[rows])
 

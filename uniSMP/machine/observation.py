@@ -17,7 +17,7 @@ from uniSMP.core.log_decoding import (
     Changes,
     Signed,
 )
-from uniSMP.machine.log_history import Memory, flags_of, stored
+from uniSMP.machine.log_history import Memory, register_rows, stored
 from uniSMP.machine.machine import Machine
 from uniSMP.machine.outcome import Outcome, RunResult
 from uniSMP.schedule.policy import Schedule
@@ -48,7 +48,7 @@ class Limits(TypedDict, total=False):
 
 def level_for(needs: Needs) -> Level:
     """Return how much must be traced for checks with these needs."""
-    if Needs.FLAGS in needs:
+    if (Needs.FLAGS | Needs.PAGING) & needs:
         return Level.REGISTERS
     return Level.MEMORY if Needs.ACCESSES in needs else Level.INSTRUCTIONS
 
@@ -139,26 +139,30 @@ class Observation:
             symbols: linear addresses by name.
             is_over: whether the machine cannot go on.
         """
-        has_accesses, has_flags = Needs.ACCESSES in self._needs, Needs.FLAGS in self._needs
+        needs, changes = self._needs, _joined_rows(Changes, self._changes)
         return History(
             cores=cores,
             first_step=first_step,
             core=_joined([core for core, _ in self._retired], np.uint8),
             rip=_joined([rip for _, rip in self._retired], np.int64),
-            accesses=stored(_joined_rows(Accesses, self._accesses)) if has_accesses else None,
+            accesses=stored(_joined_rows(Accesses, self._accesses))
+            if Needs.ACCESSES in needs
+            else None,
             events=self._events,
-            flags=flags_of(_joined_rows(Changes, self._changes)) if has_flags else None,
+            flags=register_rows(changes, "rflags") if Needs.FLAGS in needs else None,
             memory=memory,
             symbols=symbols,
             is_over=is_over,
+            cr3=register_rows(changes, "cr3") if Needs.PAGING in needs else None,
         )
 
 
 def events_of(columns: Mapping[str, Any]) -> Iterable[Event]:
     """Return rows of the table of events, but for the beginnings and ends of slices."""
     names = ("step", "core", "kind", "rip", "vector", "source", "targets", "value", "address")
-    for step, core, kind, rip, vector, source, targets, value, address in zip(
-        *(columns[name] for name in names), strict=True
+    details = _details(columns)
+    for step, core, kind, rip, vector, source, targets, value, address, detail in zip(
+        *(columns[name] for name in names), details, strict=True
     ):
         if kind not in _SCHEDULING:
             yield Event(
@@ -171,7 +175,17 @@ def events_of(columns: Mapping[str, Any]) -> Iterable[Event]:
                 targets=tuple(targets or ()),
                 value=_or_none(value),
                 address=_or_none(address),
+                detail=detail,
             )
+
+
+def _details(columns: Mapping[str, Any]) -> Iterable[str]:
+    """Return the mode of a core, or the control register that was written."""
+    for kind, mode, detail in zip(columns["kind"], columns["mode"], columns["detail"], strict=True):
+        if kind == "mode":
+            yield mode
+        else:
+            yield detail if kind == "control_register_write" else ""
 
 
 def _or_none(value: int | None) -> int:
