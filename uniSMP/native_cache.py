@@ -5,7 +5,7 @@ installation without a home); uniSMP then compiles at each start instead.
 
 numba compiles a function anew when its own file changes, but not when a module changes whose
 constants or functions went into it. So what is kept of a room is thrown away when any module of the
-room, or of those its compiled code takes from (`core`, `arch`), is another than when it was compiled.
+room, or of `core` and `arch`, which others take from, is another than when it was compiled.
 """
 
 import functools

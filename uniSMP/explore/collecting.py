@@ -12,8 +12,8 @@ import numpy as np
 from numba import njit
 
 from uniSMP.core import native_state as ns
-from uniSMP.explore.fabric import DELIVERY, HALT, MARKS
 from uniSMP.native_cache import is_cache_writable
+from uniSMP.explore.fabric import DELIVERY, HALT, MARKS
 
 _CACHE = is_cache_writable(__file__)
 A_WORD, A_MASK, A_WRITE, A_STEP, A_CORE, A_AGENT, A_EVENT, A_BEFORE, A_IF, A_ADDRESS = range(10)

@@ -41,7 +41,7 @@ class Fabric:
     def __init__(self, log: ExecutionLog) -> None:
         self._log = log
 
-    def mark(
+    def mark(  # noqa: PLR0913 - the words of a record
         self,
         core_id: int,
         address: int,

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from uniSMP.native_cache import is_cache_writable
 from uniSMP.explore.collecting import (
     A_BEFORE,
     A_CORE,
@@ -32,7 +33,6 @@ from uniSMP.explore.collecting import (
     E_POSITION,
 )
 from uniSMP.explore.fabric import SENT
-from uniSMP.native_cache import is_cache_writable
 
 _CACHE = is_cache_writable(__file__)
 _MOST_BEFORE = 256

@@ -5,8 +5,8 @@ from typing import Any
 from numba import njit
 
 from uniSMP.core import native_state as ns
-from uniSMP.explore.fabric import MARKS
 from uniSMP.native_cache import is_cache_writable
+from uniSMP.explore.fabric import MARKS
 
 _CACHE = is_cache_writable(__file__)
 NOTHING, TABLES = 0, 1

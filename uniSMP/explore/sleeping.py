@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from uniSMP.explore.collecting import A_CORE, A_EVENT, A_MASK, A_WORD, A_WRITE, DELIVERED
 from uniSMP.native_cache import is_cache_writable
+from uniSMP.explore.collecting import A_CORE, A_EVENT, A_MASK, A_WORD, A_WRITE, DELIVERED
 
 _CACHE = is_cache_writable(__file__)
 NEVER = -1
@@ -34,7 +34,7 @@ def next_accesses(accesses: Any, row: int, core: int) -> Any:  # noqa: ANN401
 
 
 @njit(cache=_CACHE)
-def wakes_at(accesses: Any, kinds: Any, entry: Any, row: int, core: int, is_delivery: bool) -> int:  # noqa: ANN401, FBT001
+def wakes_at(accesses: Any, kinds: Any, entry: Any, row: int, core: int, is_delivery: bool) -> int:  # noqa: ANN401, FBT001, PLR0913, PLR0917
     """Return the row that wakes a sleeper, or NEVER.
 
     Args:

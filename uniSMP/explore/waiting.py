@@ -11,8 +11,8 @@ import numpy as np
 from numba import njit
 
 from uniSMP.core import native_state as ns
-from uniSMP.explore.fabric import MARKS
 from uniSMP.native_cache import is_cache_writable
+from uniSMP.explore.fabric import MARKS
 
 _CACHE = is_cache_writable(__file__)
 MOST_BYTES = 1 << 14
@@ -44,7 +44,7 @@ def _value_before(words: Any, begin: int, byte: int, origin: Any) -> int:  # noq
 
 
 @njit(cache=_CACHE)
-def bytes_read(
+def bytes_read(  # noqa: PLR0913, PLR0917 - arrays
     words: Any,  # noqa: ANN401
     begin: int,
     end: int,
