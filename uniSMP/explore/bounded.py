@@ -40,7 +40,10 @@ class Bounded:
     name = "bounded"
 
     def __init__(
-        self, learnt: Learnt, preemptions: int, branches: tuple[Branch, ...] = (Branch((), None, 0),)
+        self,
+        learnt: Learnt,
+        preemptions: int,
+        branches: tuple[Branch, ...] = (Branch((), None, 0),),
     ) -> None:
         self._learnt = learnt
         self._most = preemptions

@@ -243,11 +243,7 @@ class Executor:
         deadline = self._board.deadline_ticks
         if deadline == NEVER or self.boundary.ending is not None:
             return False
-        spinning = [
-            core
-            for core in self.cores
-            if core.can_run and not self.rests[core.core_id]
-        ]
+        spinning = [core for core in self.cores if core.can_run and not self.rests[core.core_id]]
         if spinning:
             return self._spin_until(spinning[0], deadline)
         if any(self.rests):

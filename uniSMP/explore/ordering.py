@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from uniSMP.core.native_cache import is_cache_writable
+from uniSMP.native_cache import is_cache_writable
 from uniSMP.explore.collecting import (
     A_BEFORE,
     A_CORE,
@@ -163,8 +163,10 @@ def order(accesses: Any, events: Any, cores: int, new: int) -> tuple[Any, Any]: 
                         is_race = False
                 if not is_race:
                     continue
-                if is_delivery and earlier != own and not _is_pending(
-                    accesses, events, earlier, core
+                if (
+                    is_delivery
+                    and earlier != own
+                    and not _is_pending(accesses, events, earlier, core)
                 ):
                     continue  # it could not come before what was sent
                 mask = initials(events, clocks, earlier, event, cores)

@@ -31,7 +31,9 @@ class Pct:
 
     name = "pct"
 
-    def __init__(self, learnt: Learnt, seed: int, numbers: range, *, depth: int, cores: int) -> None:
+    def __init__(
+        self, learnt: Learnt, seed: int, numbers: range, *, depth: int, cores: int
+    ) -> None:
         self._learnt = learnt
         self._seed = seed
         self._numbers = iter(numbers)

@@ -8,7 +8,7 @@ from typing import Any
 
 from numba import njit
 
-from uniSMP.core.native_cache import is_cache_writable
+from uniSMP.native_cache import is_cache_writable
 from uniSMP.explore.collecting import A_CORE, A_EVENT, A_MASK, A_STEP, A_WORD, A_WRITE, DELIVERED
 
 _CACHE = is_cache_writable(__file__)
