@@ -12,8 +12,8 @@ from typing import Protocol
 
 from uniSMP.errors import ConfigError, InternalError
 from uniSMP.explore.job import Job, JobResult, Plan
+from uniSMP.explore.methods import Approach, End, Summary
 from uniSMP.explore.store import Store
-from uniSMP.explore.strategy import End, Strategy, Summary
 
 
 class Crew(Protocol):
@@ -79,7 +79,7 @@ class Campaign:
 
     Args:
         plan: what is explored.
-        strategy: of this plan.
+        approach: of this plan.
         store: where the state is; with the state of this plan, or empty.
 
     Raises:
@@ -87,11 +87,11 @@ class Campaign:
         FormatError: the store is damaged.
     """
 
-    def __init__(self, plan: Plan, strategy: Strategy, store: Store) -> None:
+    def __init__(self, plan: Plan, approach: Approach, store: Store) -> None:
         self._limits = plan.limits
-        self._strategy = strategy
+        self._approach = approach
         self._store = store
-        store.open(plan, strategy.payloads)
+        store.open(plan, approach.payloads)
 
     def run(
         self, crew: Crew, stop: Stop, on_progress: Callable[[Progress], None] | None = None
@@ -138,7 +138,7 @@ class Campaign:
         """Run what is left of the round; return whether all of it is done."""
         left = self._store.unfinished()
         done = summary.executions + sum(each.executions for _, each in self._store.finished())
-        rest = self._strategy.rest(summary)
+        rest = self._approach.rest(summary)
         if stop.executions is not None:
             wanted = max(stop.executions - summary.executions, 0)
             is_estimate = rest is not None and rest < wanted

@@ -1,8 +1,8 @@
 """Who runs jobs on other machines: a cluster of dask.distributed (extra `cluster`).
 
-A process of the cluster that dies costs nothing but time: the scheduler gives its jobs to others, and
-refuses a job only when several died of it (its setting `allowed-failures`). Each process makes one
-worker for a plan and runs one job at a time, however many threads it has.
+A process of the cluster that dies costs nothing but time: the scheduler gives its jobs to others,
+and refuses a job only when several died of it (its setting `allowed-failures`). Each process makes
+one worker for a plan and runs one job at a time, however many threads it has.
 
 Source: documentation of Dask.distributed 2026.8, "Resilience" and "Managing Computation".
 """

@@ -15,7 +15,7 @@ from uniSMP.errors import ConfigError, FormatError
 from uniSMP.explore.database import Database
 from uniSMP.explore.differences import differences
 from uniSMP.explore.job import Job, JobResult, Payload, Plan
-from uniSMP.explore.strategy import Found, Summary
+from uniSMP.explore.methods import Found, Summary
 
 _PENDING, _IN_ROUND, _FINISHED, _MERGED = range(4)
 _EXECUTIONS, _BLOCKED, _ROUNDS, _COUNT, _DISTINCT = (

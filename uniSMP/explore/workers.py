@@ -68,7 +68,12 @@ class _Process:
         self._process = context.Process(
             target=_serve, args=(theirs, plan, make_worker), daemon=True
         )
-        self._process.start()
+        # Ctrl-C is for the process that hands out jobs, from the child's first instruction on.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            self._process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         theirs.close()
         self.job: Job | None = None
 
@@ -189,7 +194,6 @@ class Processes:
 
 def _serve(connection: Connection, plan: bytes, make_worker: MakeWorker) -> None:
     """Run jobs until the other side is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that hands out jobs
     worker: Worker | None = None
     try:
         while True:

@@ -2,7 +2,7 @@
 
 Parameters of a plan: `depth` of the tree; `bad`: leaves or numbers that violate; `log`: a file to
 which each job that is run adds its number; `fails`, `breaks`: numbers of jobs that raise; `deadly`:
-number of a job that kills its process unless the file `spared` exists, and makes that file if it can.
+number of a job that kills its process unless the file `spared` exists, after making that file.
 """
 
 import os
@@ -14,7 +14,7 @@ from typing import Any
 from uniSMP.errors import ConfigError, EngineError
 from uniSMP.explore import ranges
 from uniSMP.explore.job import Job, JobResult, Limits, Payload, Plan
-from uniSMP.explore.strategy import SHARE, STATES, WHOLE, Method, Summary
+from uniSMP.explore.methods import SHARE, STATES, WHOLE, Method, Summary
 from uniSMP.machine.config import MachineConfig
 from uniSMP.machine.target import Target
 
@@ -37,7 +37,7 @@ def state_of(path: list[int]) -> int:
     return zlib.crc32(bytes(reversed(path))) % 50 + (1 << 63)
 
 
-class Strategy:
+class Approach:
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
 
@@ -118,6 +118,6 @@ def share_of(leaf: list[int]) -> int:
 
 
 METHODS = {
-    "tree": Method("a tree", Strategy, Worker, frozenset({"depth", "bad", "log"})),
-    "count": Method("numbers", Strategy, Worker, frozenset({"end", "bad"}), is_endless=True),
+    "tree": Method("a tree", Approach, Worker, frozenset({"depth", "bad", "log"})),
+    "count": Method("numbers", Approach, Worker, frozenset({"end", "bad"}), is_endless=True),
 }

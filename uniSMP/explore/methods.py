@@ -1,7 +1,7 @@
-"""What a strategy is for a campaign, and what a campaign has come to.
+"""What a strategy is to a campaign, and what a campaign has come to.
 
-A strategy is three things: a worker, which runs jobs (`job.Worker`); the payloads to begin with;
-and what the results amount to, in words. `METHODS` has all that there are.
+A strategy runs jobs (`job.Worker`), in many processes; and it says where to begin, how much is left
+and what the results show (`Approach`), in the one that hands out jobs. `METHODS` has all of them.
 """
 
 from collections.abc import Callable, Mapping
@@ -90,7 +90,7 @@ class Summary:
         return max(round(self.executions * (Fraction(WHOLE, share) - 1)), self.pending)
 
 
-class Strategy(Protocol):
+class Approach(Protocol):
     """What a campaign asks the strategy of its plan."""
 
     def payloads(self) -> list[Payload]:
@@ -113,7 +113,7 @@ class Method:
 
     Attributes:
         about: it in a line.
-        make_strategy: of a plan.
+        make_approach: of a plan, where jobs are handed out.
         make_worker: of a plan, in the process that works; a function of a module, so that other
             processes find it by its name.
         parameters: those that it takes, by name.
@@ -121,7 +121,7 @@ class Method:
     """
 
     about: str
-    make_strategy: Callable[[Plan], Strategy]
+    make_approach: Callable[[Plan], Approach]
     make_worker: Callable[[Plan], Worker]
     parameters: frozenset[str] = frozenset()
     is_endless: bool = False
