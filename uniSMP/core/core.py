@@ -56,6 +56,10 @@ class Stop(Enum):
     """Triple fault: the core is dead until INIT or reset."""
     STUCK = auto()
     """Exceptions follow each other for ever without an instruction retired between them."""
+    SPIN = auto()
+    """The core was here before with the same registers; only where `watch_spins` asked for it."""
+    REST = auto()
+    """The next instruction is at one of the addresses in `blocks.rests`."""
 
 
 class Core(CoreParts):
@@ -84,6 +88,7 @@ class Core(CoreParts):
             ns.STOPPED_WINDOW: lambda: Stop.WINDOW,
             ns.STOPPED_IRET: lambda: Stop.WINDOW,
             ns.STOPPED_PAUSE: lambda: Stop.PAUSE,
+            ns.STOPPED_SPIN: lambda: Stop.SPIN,
             ns.STOPPED_STEP: lambda: None,
         }
 
@@ -228,6 +233,8 @@ class Core(CoreParts):
     def _after_sensitive(self) -> Stop | None:
         linear, instruction = self._current_instruction()
         context = self._context
+        if linear in self.blocks.rests:
+            return Stop.REST
         if instruction is None:
             return self._undecodable(linear)
         step = self._native_step(instruction)
@@ -239,6 +246,7 @@ class Core(CoreParts):
             return self._deliver(Event(Vector.DB, Kind.EXTERNAL, None, return_rip))
         # Found before it runs: what it changes may hide its own code.
         number, cpl = self.blocks.number_at(linear, instruction.size_bytes), context.cpl
+        self._state[ns.DEVICES] += 1  # its effects may go beyond registers and memory
         try:
             effect = self._instructions.execute(instruction)
         except Fault as fault:

@@ -136,7 +136,7 @@ def _decode_blocks(
         if kind == ns.RECORD_BLOCK:
             done = words[at + 1]
             if done > 0:
-                core, number = word >> 4 & 0xFFF, word >> 16
+                core, number = word >> 4 & ns.RECORD_CORES, word >> 16
                 steps[row], cores[row], numbers[row], executed[row] = step, core, number, done
                 row += 1
                 if len(rips) > 0:
@@ -180,7 +180,7 @@ def _is_restarted(words: Any, count: int, at: int, core: int, rip: int, table: A
         word = words[at]
         kind = word & 3
         if kind == ns.RECORD_BLOCK:
-            return bool((word >> 4 & 0xFFF) == core and addresses[first[word >> 16]] == rip)
+            return bool((word >> 4 & ns.RECORD_CORES) == core and addresses[first[word >> 16]] == rip)
         at += 2 if kind == ns.RECORD_REGISTER else 5 if kind == ns.RECORD_SYSTEM else 4
     return False
 
@@ -197,7 +197,7 @@ def _decode_accesses(words: Any, count: int, step: int, rows: Any, table: Any) -
         kind = word & 3
         if kind == ns.RECORD_BLOCK:
             step += done
-            core, start, done = word >> 4 & 0xFFF, first[word >> 16], words[at + 1]
+            core, start, done = word >> 4 & ns.RECORD_CORES, first[word >> 16], words[at + 1]
             begin = step
             at += 2
         elif kind == ns.RECORD_REGISTER:
@@ -247,7 +247,7 @@ def _decode_changes(words: Any, count: int, step: int, rows: Any) -> None:  # no
         kind = word & 3
         if kind == ns.RECORD_BLOCK:
             step += done
-            core, done = word >> 4 & 0xFFF, words[at + 1]
+            core, done = word >> 4 & ns.RECORD_CORES, words[at + 1]
             begin = step
             at += 2
         elif kind == ns.RECORD_REGISTER:

@@ -4,7 +4,7 @@ The state is an array of 64-bit integers. Positions are plain constants, because
 takes them as literals.
 """
 
-WORDS = 308
+WORDS = 310
 """Length of the array."""
 
 REMAINING = 0
@@ -95,6 +95,11 @@ ANSWERS = 52
 ANSWER_COUNT = 256
 """Answers to them; FXSAVE alone makes some sixty accesses, more where it is not aligned."""
 
+SPINS = 308
+"""Host address of the table of `native_spin`, or 0: off. While it is on, the log is."""
+DEVICES = 309
+"""Counts accesses to devices."""
+
 STOPPED_HALT = 0
 STOPPED_BUDGET = 1
 STOPPED_UNKNOWN = 2
@@ -108,6 +113,7 @@ STOPPED_STEP = 9
 STOPPED_PARTIAL = 10
 STOPPED_IRET = 11
 STOPPED_LOG_FULL = 12
+STOPPED_SPIN = 13
 
 TABLE_BITS = 15
 TABLE_ENTRIES = 1 << TABLE_BITS
@@ -158,7 +164,8 @@ RECORD_SYSTEM = 2
 RECORD_REGISTER = 3
 """Kinds of records, bits 1:0 of the first word.
 
-    block     bits 3:2 CPL, 15:4 core, 16 up block number;  instructions executed
+    block     bits 3:2 CPL, 14:4 core, 15 IF at its start, 16 up block number;
+              instructions executed
     access    bit 2 write, bit 4 part of an access that crosses a page, 15:8 size,
               16 up index in block;  physical, value, linear (or -1)
     system    bit 2 write, bit 3 delivery, bit 5 page walk, 15:8 size, 16 up core;
@@ -169,6 +176,8 @@ RECORD_WRITE = 4
 RECORD_DELIVERY = 8
 RECORD_CROSSING = 16
 RECORD_PAGE_WALK = 32
+RECORD_IF = 1 << 15
+RECORD_CORES = 0x7FF
 
 MODE_MASK = 0x8010
 """CS64 and CS32 bits of the engine's hflags."""

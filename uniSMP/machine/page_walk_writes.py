@@ -101,6 +101,32 @@ def _differences(ram: Any, shadow: Any, pages: Any) -> Any:  # noqa: ANN401
     return found
 
 
+def paging_pages(
+    words: npt.NDArray[np.uint64], cores: Sequence[Core]
+) -> npt.NDArray[np.bool_]:
+    """Return for each page of RAM whether it holds paging structures that some core uses now."""
+    is_table: npt.NDArray[np.bool_] = np.zeros(len(words) // _PAGE_WORDS, dtype=np.bool_)
+    for core in cores:
+        context = core.engine.context
+        _mark_root(words, is_table, *(context.quad(at) for at in (cx.CR0, cx.CR3, cx.CR4, cx.EFER)))
+    return is_table
+
+
+def _mark_root(  # noqa: PLR0913, PLR0917 - registers
+    words: npt.NDArray[np.uint64],
+    is_table: npt.NDArray[np.bool_],
+    cr0: int,
+    cr3: int,
+    cr4: int,
+    efer: int,
+) -> None:
+    """Mark the pages that hold paging structures of a core with these control registers."""
+    if not cr0 & _PG:
+        return
+    levels = _LONG if efer & _LMA else _PAE_LEGACY if cr4 & _PAE else _LEGACY
+    _mark(words, (cr3 & paging.ADDRESS_MASK) >> 12, levels, bool(cr4 & _PAE), is_table)
+
+
 class PageWalkWrites:
     """Finds the page walkers' writes of one machine.
 
@@ -163,11 +189,7 @@ class PageWalkWrites:
             self._is_touched = True
 
     def _find_tables(self, cr0: int, cr3: int, cr4: int, efer: int) -> None:
-        if not cr0 & _PG:
-            return
-        levels = _LONG if efer & _LMA else _PAE_LEGACY if cr4 & _PAE else _LEGACY
-        root = (cr3 & paging.ADDRESS_MASK) >> 12
-        _mark(self._words, root, levels, bool(cr4 & _PAE), self._is_table)
+        _mark_root(self._words, self._is_table, cr0, cr3, cr4, efer)
         self._tables = np.flatnonzero(self._is_table)
 
     def _log_differences(self, core: Core, pages: npt.NDArray[np.int64]) -> None:

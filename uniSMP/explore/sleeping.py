@@ -1,0 +1,64 @@
+"""Sleep sets: processes that need not run before something happens that their next event minds.
+
+Source: Godefroid, "Partial-Order Methods for the Verification of Concurrent Systems" (LNCS 1032),
+chapter 5.
+"""
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from uniSMP.core.native_cache import is_cache_writable
+from uniSMP.explore.collecting import A_CORE, A_EVENT, A_MASK, A_WORD, A_WRITE, DELIVERED
+
+_CACHE = is_cache_writable(__file__)
+NEVER = -1
+
+
+@njit(cache=_CACHE)
+def next_accesses(accesses: Any, row: int, core: int) -> Any:  # noqa: ANN401
+    """Return the rows of a core from `row` on, its next event included."""
+    found = np.empty(len(accesses) - row, dtype=np.int64)
+    count = 0
+    event = -1
+    for index in range(row, len(accesses)):
+        if accesses[index, A_CORE] != core:
+            continue
+        if event >= 0 and accesses[index, A_EVENT] != event:
+            break
+        event = accesses[index, A_EVENT]
+        found[count] = index
+        count += 1
+    return accesses[found[:count]]
+
+
+@njit(cache=_CACHE)
+def wakes_at(accesses: Any, kinds: Any, entry: Any, row: int, core: int, is_delivery: bool) -> int:  # noqa: ANN401, FBT001, PLR0913, PLR0917
+    """Return the row that wakes a sleeper, or NEVER.
+
+    Args:
+        accesses: of the execution.
+        kinds: of its accesses.
+        entry: the sleeper's next accesses.
+        row: from which on it sleeps.
+        core: its core.
+        is_delivery: whether it is a delivery; its own core's events wake it. Others are woken by a
+            delivery on their core.
+    """
+    for index in range(row, len(accesses)):
+        if accesses[index, A_CORE] == core:
+            if is_delivery and accesses[index, A_EVENT] >= 0:
+                return index
+            if not is_delivery and kinds[index, 0] == DELIVERED:
+                return index
+            continue
+        word, mask, writes = accesses[index, A_WORD], accesses[index, A_MASK], accesses[index, A_WRITE]
+        for other in range(len(entry)):
+            if (
+                entry[other, A_WORD] == word
+                and entry[other, A_MASK] & mask != 0
+                and (writes != 0 or entry[other, A_WRITE] != 0)
+            ):
+                return index
+    return NEVER
