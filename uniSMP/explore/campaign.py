@@ -38,7 +38,8 @@ class Stop:
     """When a campaign stops before it is complete.
 
     Attributes:
-        executions: after so many, all its runs together; None is no limit.
+        executions: after so many, all its runs together; None is no limit. Going on with more
+            later repeats none of them, but may come to them in another order.
         keep_going: whether a violation does not stop it.
         is_over: asked between rounds: whether its time is over.
         is_interrupted: asked often: whether to stop at once; what is under way is then done anew.

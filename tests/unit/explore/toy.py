@@ -74,7 +74,7 @@ class Worker:
             found=[{"key": ["bad", n], "summary": f"{n} is bad"} for n in done if n in bad],
             more=ranges.further(job, len(done), self._plan.limits),
             counts={"sum": sum(done)},
-            sets={STATES: sorted({n % 10 for n in done})},
+            sets={STATES: sorted({n % 10 for n in done}), "numbers": list(done)},
         )
 
     def _walk(self, job: Job) -> JobResult:
