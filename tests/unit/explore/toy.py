@@ -1,8 +1,9 @@
 """A tree to walk and numbers to count instead of a guest, in pure Python.
 
 Parameters of a plan: `depth` of the tree; `bad`: leaves or numbers that violate; `log`: a file to
-which each job that is run adds its number; `fails`, `breaks`: numbers of jobs that raise; `deadly`:
-number of a job that kills its process unless the file `spared` exists, after making that file.
+which each job that is run adds its number; `fails`, `breaks`: numbers of jobs that raise; `stuck`:
+number of a job that never ends; `deadly`: number of a job that kills its process unless the file
+`spared` exists, after making that file.
 """
 
 import os
@@ -103,11 +104,18 @@ class Worker:
             raise EngineError("the toy cannot do this job")
         if number == self._parameters.get("breaks"):
             raise ZeroDivisionError("the toy is broken")
-        spared = Path(self._parameters.get("spared", "/nowhere"))
-        if number == self._parameters.get("deadly") and not spared.exists():
-            if spared.parent.exists():
-                spared.touch()
-            os.kill(os.getpid(), signal.SIGKILL)
+        if number == self._parameters.get("stuck"):
+            signal.pause()
+        if number == self._parameters.get("deadly"):
+            self._die()
+
+    def _die(self) -> None:
+        if "spared" in self._parameters:
+            spared = Path(self._parameters["spared"])
+            if spared.exists():
+                return
+            spared.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def share_of(leaf: list[int]) -> int:
