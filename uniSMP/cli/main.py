@@ -21,6 +21,7 @@ _COMMANDS = {
     "build": "uniSMP.cli.build",
     "disasm": "uniSMP.cli.disasm",
     "trace": "uniSMP.cli.trace",
+    "explore": "uniSMP.cli.explore",
     "gdb": "uniSMP.cli.gdb",
     "doctor": "uniSMP.cli.doctor",
 }
@@ -33,6 +34,7 @@ _SUMMARIES = {
     "build": "Assemble TARGET (a program name or a source file) and write its image.",
     "disasm": "Disassemble TARGET: the name of a guest program, an assembly...",
     "trace": "Look at a trace that `unismp run --trace DIR` wrote.",
+    "explore": "Run TARGET under many schedules, and look for one that breaks it.",
     "gdb": "Let gdb debug TARGET: a guest as `unismp run` takes it, or a...",
     "doctor": "Check the installation: the engine, its layout, caches, and the...",
 }
