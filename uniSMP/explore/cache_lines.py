@@ -11,12 +11,12 @@ line is in one of the states Modified, Exclusive, Shared, Invalid in each of the
 
 What is counted, for the access that brings it about:
 
-- *transfer*: the line was Invalid here, and another cache had it: it comes from there, for a read or
-  a write alike.
+- *transfer*: the line was Invalid here, and another cache had it: it comes from there, for a read
+  or a write alike.
 - *upgrade*: a write to a line that is Shared here: the others drop their copies, no data moves.
 
-What comes from memory since no cache has it (a line's first use) is neither, and nor is a write to a
-line that is Exclusive or Modified here. These are counts of a model, not of a processor: one has
+What comes from memory since no cache has it (a line's first use) is neither, and nor is a write to
+a line that is Exclusive or Modified here. These are counts of a model, not of a processor: one has
 caches that evict, prefetch and speculate.
 
 Source: Papamarcos and Patel, "A low-overhead coherence solution for multiprocessors with private
@@ -136,7 +136,5 @@ class CacheLines:
                 f"accesses outside of {self._cores} cores or {self._memory_bytes:#x} bytes"
             )
         transfers, upgrades = np.zeros((2, len(core)), dtype=np.uint8)
-        _follow(
-            (core, physical, size, is_write), self._copies, self._owners, transfers, upgrades
-        )
+        _follow((core, physical, size, is_write), self._copies, self._owners, transfers, upgrades)
         return LineTraffic(transfers, upgrades)

@@ -1,9 +1,9 @@
 """What the protocols of `guest/locks` cost, counted: never a time, since this is no hardware.
 
-`lock_<protocol>` runs under round robin with slices of `QUANTUM_INSTRUCTIONS`, traced into memory at
-level memory, chunk by chunk. What belongs to operations and services (see `operations`) is summed up
-over those that completed; accesses of all code go through one model of cache lines (see
-`cache_lines`), so that what the workload does between its operations has its effect on them.
+`lock_<protocol>` runs under round robin with slices of `QUANTUM_INSTRUCTIONS`, traced at level
+memory and counted chunk by chunk; nothing is kept. What belongs to operations and services (see
+`operations`) is summed up over those that completed; accesses of all code go through one model of
+cache lines (see `cache_lines`), so that what the workload does between operations has its effect.
 
 A protocol may be broken. A run ends when the guest ends it, or when no operation has completed for
 `STALL_INSTRUCTIONS`, or at `MOST_INSTRUCTIONS`; `Costs.outcome` says which.
@@ -56,14 +56,14 @@ class Costs:
         instructions: retired in operations and services.
         waiting_instructions: of these, retired while waiting.
         locked_instructions: of these, locked ones, XCHG with memory included.
-        ipis: interrupts sent to another core (each target counts) with VECTOR_PROTOCOL, by completed
-            operations.
-        interrupts: external interrupts of any vector that cores took from the beginning of the first
-            completed operation to the end of the last.
+        ipis: interrupts sent to another core (each target counts) with VECTOR_PROTOCOL, by
+            completed operations.
+        interrupts: external interrupts of any vector that cores took from the beginning of the
+            first completed operation to the end of the last.
         line_transfers: cache lines that came from another core's cache.
         line_upgrades: cache lines that others had to drop while this core had its copy.
-        longest_off_instructions: longest stretch with IF = 0 that began in one operation or service,
-            in instructions of its core.
+        longest_off_instructions: longest stretch with IF = 0 that began in one operation or
+            service, in instructions of its core.
         longest_wait_steps: longest wait of one operation, in instructions of all cores.
         most_operations: completed by the core with the most, up to the moment at which the first
             core completed its last one (or the end, in a run that did not finish).

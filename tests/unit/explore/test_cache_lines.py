@@ -24,9 +24,7 @@ class SlowCaches:
     def access(self, core: int, line: int, is_write: bool) -> tuple[int, int]:  # noqa: FBT001
         mine = self.state(core, line)
         holders = [
-            other
-            for other in range(self.cores)
-            if other != core and self.state(other, line) != "I"
+            other for other in range(self.cores) if other != core and self.state(other, line) != "I"
         ]
         if is_write:
             for other in holders:
