@@ -8,7 +8,7 @@ plausible reading is a protocol here, beside spin locks as the yardstick.
 from collections.abc import Callable, Sequence
 
 from uniSMP.cli.protocol_tables import JudgedProtocol, per_operation
-from uniSMP.explore.costs import Costs
+from uniSMP.explore.cost_counter import Costs
 from uniSMP.machine.outcome import Outcome
 
 READINGS = (

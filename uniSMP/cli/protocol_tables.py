@@ -4,7 +4,7 @@ import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from uniSMP.explore.costs import Costs
+from uniSMP.explore.cost_counter import Costs
 from uniSMP.explore.verdicts import Verdict
 from uniSMP.machine.outcome import Outcome
 

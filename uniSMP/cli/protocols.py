@@ -12,7 +12,7 @@ from uniSMP.errors import ConfigError
 
 if TYPE_CHECKING:
     from uniSMP.cli.protocol_tables import JudgedProtocol
-    from uniSMP.explore.costs import Costs
+    from uniSMP.explore.cost_counter import Costs
 
 _CORES = "1,2,4,8"
 _MOST_CORES = 32
