@@ -84,24 +84,28 @@ class CostCounter:
         image: the program.
         cores: how many cores there are.
         memory_bytes: of RAM.
+
+    Attributes:
+        operations: what was found so far.
     """
 
     level = Level.MEMORY
 
     def __init__(self, image: Image, cores: int, memory_bytes: int) -> None:
         self._cores = cores
-        self._operations = Operations(cores, image.symbols, image.origin, len(image.data))
+        self.operations = Operations(cores, image.symbols, image.origin, len(image.data))
         self._protocol_vector = image.symbols["VECTOR_PROTOCOL"]
         self._lines = CacheLines(cores, memory_bytes)
         self._instructions: Columns = {}
         self._waiting: Columns = {}
+        self._last = np.zeros(1, dtype=np.uint8), np.full(1, ops.NOTHING, dtype=np.int64)
         self._sent: list[tuple[int, int, int]] = []
         self._taken: list[int] = []
 
     @property
     def completed(self) -> int:
         """How many operations have completed."""
-        return int(np.count_nonzero(_is_completed(self._operations.pieces, ops.OPERATION)))
+        return int(np.count_nonzero(_is_completed(self.operations.pieces, ops.OPERATION)))
 
     def add(self, name: str, columns: Mapping[str, Any]) -> None:
         """Take rows of a table; those of `memory` come after the instructions they belong to."""
@@ -110,7 +114,7 @@ class CostCounter:
                 rows = (columns[each] for each in ("bits", "address", "code", "offsets"))
                 for bits, address, code, offsets in zip(*rows, strict=True):
                     if bits == 64:  # noqa: PLR2004 - programs run in 64-bit mode
-                        self._operations.learn(address, code, offsets)
+                        self.operations.learn(address, code, offsets)
             case "events":
                 self._add_events(columns)
             case "instructions":
@@ -133,10 +137,23 @@ class CostCounter:
         accesses = self._joined(_numbers(memory), int(steps[-1]) + 1)
         rip, core = self._instructions["rip"], self._instructions["core"]
         flags = self._loaded_flags(accesses, int(steps[0]), len(steps))
-        piece = self._operations.take(int(steps[0]), core, rip, flags)
-        at = accesses["step"] - steps[0]
-        is_same = core[at] == accesses["core"]
-        self._add_accesses(accesses, np.where(is_same, piece[at], ops.NOTHING))
+        piece = self.operations.take(int(steps[0]), core, rip, flags)
+        self._add_accesses(accesses, self._owners(accesses, core, piece))
+
+    def _owners(self, accesses: Columns, core: npt.NDArray[np.uint8], piece: Signed) -> Signed:
+        """Return the piece of each access: that of the instruction at its step.
+
+        Where another core has that step, a slice ended behind INT n: that of INT n then.
+        """
+        cores = np.concatenate([self._last[0], core])
+        pieces = np.concatenate([self._last[1], piece])
+        self._last = cores[-1:], pieces[-1:]
+        at = accesses["step"] - int(self._instructions["step"][0]) + 1
+        return np.select(
+            [cores[at] == accesses["core"], cores[at - 1] == accesses["core"]],
+            [pieces[at], pieces[at - 1]],
+            ops.NOTHING,
+        )
 
     def _joined(self, accesses: Columns, end_step: int) -> Columns:
         """Return accesses below `end_step`, those that waited included; the others wait."""
@@ -156,7 +173,7 @@ class CostCounter:
         flags = np.zeros(count, dtype=np.uint8)
         is_read = (accesses["origin"] == _INSTRUCTION) & (accesses["access"] & _IS_WRITE == 0)
         rows = np.flatnonzero(is_read)
-        marks = self._operations.marks(accesses["rip"][rows])
+        marks = self.operations.marks(accesses["rip"][rows])
         steps = accesses["step"][rows]
         place = np.arange(len(rows)) - np.searchsorted(steps, steps)
         for mark, wanted in _FLAGS_READ.items():
@@ -170,7 +187,7 @@ class CostCounter:
         locked = np.flatnonzero(access == _IS_WRITE | _IS_LOCKED)
         is_first = np.diff(steps[locked], prepend=-1) != 0  # one that crosses a page has two rows
         locked = locked[is_first]
-        self._operations.add(ops.LOCKED, piece[locked], np.ones(len(locked)))
+        self.operations.add(ops.LOCKED, piece[locked], np.ones(len(locked)))
         is_kept = accesses["origin"] != _PAGE_WALK
         traffic = self._lines.take(
             accesses["core"][is_kept],
@@ -178,12 +195,12 @@ class CostCounter:
             accesses["size"][is_kept],
             access[is_kept] != 0,
         )
-        self._operations.add(ops.TRANSFERS, piece[is_kept], traffic.transfers)
-        self._operations.add(ops.UPGRADES, piece[is_kept], traffic.upgrades)
+        self.operations.add(ops.TRANSFERS, piece[is_kept], traffic.transfers)
+        self.operations.add(ops.UPGRADES, piece[is_kept], traffic.upgrades)
 
     def costs(self, result: RunResult) -> Costs:
         """Return the sums of the run that ended so."""
-        pieces = self._operations.pieces
+        pieces = self.operations.pieces
         done = pieces[_is_completed(pieces, ops.OPERATION)]
         both = pieces[pieces[:, ops.END] >= 0]
         sums = both.sum(axis=0)

@@ -1,6 +1,6 @@
 """What the protocols of `guest/locks` cost, counted: never a time, since this is no hardware.
 
-`lock_<protocol>` runs under round robin, in slices of `QUANTUM_INSTRUCTIONS`; `cost_counter` counts.
+`lock_<protocol>` runs under round robin, slices of `QUANTUM_INSTRUCTIONS`; `cost_counter` counts.
 A protocol may be broken. A run ends when the guest ends it, or when no operation has completed for
 `STALL_INSTRUCTIONS`, or at `MOST_INSTRUCTIONS`; `Costs.outcome` says which.
 """
