@@ -35,7 +35,7 @@ _SUMMARIES = {
     "disasm": "Disassemble TARGET: the name of a guest program, an assembly...",
     "trace": "Look at a trace that `unismp run --trace DIR` wrote.",
     "gdb": "Let gdb debug TARGET: a guest as `unismp run` takes it, or a...",
-    "protocols": "Compare the protocols of the guest library: verdicts, and costs that...",
+    "protocols": "Compare the protocols of the guest library: verdicts, and costs...",
     "doctor": "Check the installation: the engine, its layout, caches, and the...",
 }
 """The first sentence of each command's own help, which would have to be imported."""

@@ -50,7 +50,7 @@ def make_page(judged: Sequence[JudgedProtocol], folder: Path = Path("docs")) -> 
     parts = [_HEAD, *_verdict_table(judged, folder), "", "## Costs", "", _COSTS]
     for place, costs in enumerate(judged[0].costs):
         parts += [f"### {costs.cores} {'core' if costs.cores == 1 else 'cores'}", ""]
-        parts += [*_cost_table(judged, place), ""]
+        parts += [*cost_table(judged, place), ""]
         parts += [f"- {_wrapped(note, 2)}" for note in unfinished_notes(judged, place)]
         parts += [""] if unfinished_notes(judged, place) else []
     parts += ["### What each number means", "", "| column | meaning |", "|---|---|"]
@@ -76,7 +76,8 @@ def _verdict_table(judged: Sequence[JudgedProtocol], folder: Path) -> list[str]:
     return rows
 
 
-def _cost_table(judged: Sequence[JudgedProtocol], place: int) -> list[str]:
+def cost_table(judged: Sequence[JudgedProtocol], place: int) -> list[str]:
+    """Return the costs with one number of cores (the `place`-th) as lines of a table."""
     rows = ["| protocol | " + " | ".join(column.title for column in COLUMNS) + " |"]
     rows.append("|---|" + "---:|" * len(COLUMNS))
     for each in judged:
