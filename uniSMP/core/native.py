@@ -27,7 +27,7 @@ from uniSMP.core.native_calls import (
     pointer,
 )
 from uniSMP.core.native_flags import is_undone, restore_flags
-from uniSMP.core.native_spin import comes_back
+from uniSMP.core.native_spin import comes_back, is_steady
 from uniSMP.core.native_time import read_time
 
 _CACHE = is_cache_writable(__file__)
@@ -272,7 +272,8 @@ def _device_access(state: Any, address: int, size: int, value: int, is_write: in
         state[ns.MMIO_SEEN] = seen + 1
         answer: int = state[ns.ANSWERS + seen]
         return answer
-    state[ns.DEVICES] += 1
+    if is_write != 0 or not is_steady(address):
+        state[ns.DEVICES] += 1
     state[ns.MMIO_ADDRESS] = address
     state[ns.MMIO_SIZE] = size
     state[ns.MMIO_VALUE] = value

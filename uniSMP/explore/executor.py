@@ -4,8 +4,9 @@ Everything the cores do is in the execution log, from the scene on: RAM is put b
 it. A slice ends where its core cannot go on: it halts, rests, waits, or the run is over.
 
 A core *rests* at one of the addresses of the scene. It *waits* where it came back to the same
-instruction with the same registers and memory (see `waiting`); that last round is taken back, as if
-it had not been run, and the core can go on when a byte it read has changed or an interrupt comes.
+instruction with the same registers and memory (see `waiting`), and can go on when a byte it read
+has changed or an interrupt comes. A round that told nothing new is taken back, as if it had not
+been run.
 """
 
 from collections.abc import Iterable
@@ -20,6 +21,7 @@ from uniSMP.core import context as cx
 from uniSMP.core import native_spin
 from uniSMP.core import native_state as ns
 from uniSMP.core.core import Core, Stop
+from uniSMP.errors import DivergenceError
 from uniSMP.explore import rewinding, waiting
 from uniSMP.explore.fabric import DELIVERY, SENT, Fabric
 from uniSMP.explore.schedule import NMI, NO_VECTOR, Slice
@@ -59,7 +61,6 @@ class Waiting:
 
     places: Column
     values: npt.NDArray[np.uint8]
-    log_count: int
 
 
 class Executor:
@@ -99,6 +100,7 @@ class Executor:
         self._ram = parts.ram.bytes
         self._origin: npt.NDArray[np.uint8] = self._ram
         self._is_logged = False
+        self._stopped = -1
         self._loop.begin(None)
 
     # -- what can be done ------------------------------------------------------------------------
@@ -129,25 +131,36 @@ class Executor:
 
     # -- doing it --------------------------------------------------------------------------------
 
-    def run(self, core_id: int, limit: int = _FOREVER, *, holds: bool = False) -> Halt:
+    def run(
+        self, core_id: int, limit: int = _FOREVER, *, holds: bool = False, stops: bool = False
+    ) -> Halt:
         """Run a core, which `can_run`, until it cannot go on.
 
         Args:
             core_id: the core.
-            limit: most instructions.
+            limit: most instructions; where one is given the core runs so many, waiting or not.
             holds: whether interrupts pending for the core wait.
+            stops: whether the slice ends at the next of `points`.
         """
         core = self.cores[core_id]
         self._enter(core, NO_VECTOR)
         self.waits[core_id] = None
-        if self._is_logged:
-            native_spin.begin(core.engine.state, _signed(core.engine.context.linear_rip))
+        self._watch_spins(core, is_wanted=limit == _FOREVER)
         before = core.retired
+        self._stopped = -1
         try:
-            return self._run(core, before + limit, holds=holds)
+            return self._run(core, before + limit, holds=holds, stops=stops)
         finally:
             self._count(core.retired - before)
             self._parts.coherence.synchronize()
+
+    def _watch_spins(self, core: Core, *, is_wanted: bool) -> None:
+        """Find out from now on whether the core waits, or do not."""
+        if not self._is_logged:
+            return
+        core.watch_spins(self._spins if is_wanted else None)
+        if is_wanted and self._stopped != core.core_id:
+            native_spin.begin(core.engine.state, _signed(core.engine.context.linear_rip))
 
     def _count(self, instructions: int) -> None:
         """Add to the slice under way; drop it where nothing happened in it."""
@@ -159,12 +172,13 @@ class Executor:
         """Begin a slice, or go on with the last one."""
         self._clock.switch_to(core)
         core.yield_on_pause(enabled=False)
-        core.engine.state[ns.PASSED] = core.retired
+        rip = core.engine.context.linear_rip
+        core.engine.state[ns.PASSED] = core.retired if rip in self.points else -1
         last = self.slices[-1] if self.slices else None
         if last is None or last.core != core.core_id or vector != NO_VECTOR:
             self.slices.append(Slice(core.core_id, 0, vector))
 
-    def _run(self, core: Core, end: int, *, holds: bool) -> Halt:
+    def _run(self, core: Core, end: int, *, holds: bool, stops: bool) -> Halt:
         boundary, loop, core_id = self.boundary, self._loop, core.core_id
         while boundary.ending is None:
             boundary.advance_due_devices()
@@ -183,15 +197,27 @@ class Executor:
                 return Halt.HALTED if boundary.ending is None else Halt.OVER
             if stop is Stop.REST:
                 self.rests[core_id] = core.engine.context.linear_rip in self._places
-                return Halt.RESTS if self.rests[core_id] else Halt.POINT
+                if self.rests[core_id]:
+                    return Halt.RESTS
+                if stops:
+                    self._stopped = core_id
+                    return Halt.POINT
+                core.engine.state[ns.PASSED] = core.retired
             if stop is Stop.SPIN and self._is_waiting(core):
                 return Halt.WAITS
         return Halt.OVER
 
     def take(self, core_id: int) -> int:
-        """Deliver what is pending for a core, which `can_take`; return the vector, or NMI."""
+        """Deliver what is pending for a core; return the vector, or NMI.
+
+        Raises:
+            DivergenceError: nothing can be delivered now.
+        """
         core, boundary = self.cores[core_id], self.boundary
+        if not self.can_take(core_id):
+            raise DivergenceError(f"core {core_id} can take no interrupt here")
         is_nmi = boundary.is_nmi_due(core)
+        self._stopped = -1
         self.waits[core_id] = None
         self.rests[core_id] = False
         self._clock.switch_to(core)
@@ -231,7 +257,7 @@ class Executor:
 
     def _spin_until(self, core: Core, deadline: int) -> bool:
         """Let a waiting core really wait until a device acts."""
-        core.watch_spins(None)
+        self._watch_spins(core, is_wanted=False)
         self._enter(core, NO_VECTOR)
         before = core.retired
         count = max(1, self._clock.instructions_until(deadline))
@@ -239,14 +265,12 @@ class Executor:
             self._loop.run_core(core, before + count - core.retired)
         self.boundary.advance_due_devices()
         self._count(core.retired - before)
-        if self._is_logged:
-            core.watch_spins(self._spins)
         return self.boundary.ending is None
 
     # -- waiting ---------------------------------------------------------------------------------
 
     def _is_waiting(self, core: Core) -> bool:
-        """Return whether a core that came back waits; take its last round back if so."""
+        """Return whether a core that came back waits; a round that told nothing is taken back."""
         state, spins, log = core.engine.state, self._spins, self.log
         at = int(spins[native_spin.FOUND])
         visit = spins[at : at + native_spin.VISIT_WORDS]
@@ -259,9 +283,10 @@ class Executor:
         if len(places) and places[0] < 0:
             native_spin.visit_anew(state)
             return False
-        state[ns.RETIRED] = visit[native_spin.RETIRED]
-        log.head[ns.LOG_COUNT] = begin
-        self.waits[core.core_id] = Waiting(places, self._ram[places].copy(), begin)
+        if waiting.only_repeats(log.words, begin, end, core.core_id):
+            state[ns.RETIRED] = visit[native_spin.RETIRED]
+            log.head[ns.LOG_COUNT] = begin
+        self.waits[core.core_id] = Waiting(places, self._ram[places].copy())
         return True
 
     def _stack_place(self, core: Core, above: int = 0) -> int:
@@ -304,7 +329,6 @@ class Executor:
         )
         for core in self.cores:
             core.watch(logs_accesses=True, logs_registers=False)
-            core.watch_spins(self._spins)
         self._loop.tell(self.marks)
         self.slices = []
 
@@ -316,6 +340,7 @@ class Executor:
         self._scene.restore()
         self.log.head[ns.LOG_COUNT] = 0
         self.slices = []
+        self._stopped = -1
 
 
 class _Scene:

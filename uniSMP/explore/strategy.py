@@ -19,12 +19,14 @@ class Move(NamedTuple):
         takes: whether it takes what is pending for it, and nothing else; or else it runs.
         limit: most instructions.
         holds: whether what is pending for it is held back.
+        stops: whether it stops where cores meet, see `Executor.stop_at`.
     """
 
     core: int
     takes: bool = False
     limit: int = FOREVER
     holds: bool = False
+    stops: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -109,7 +111,7 @@ def do(executor: Executor, move: Move) -> Halt | None:
     if move.takes:
         executor.take(move.core)
         return None
-    return executor.run(move.core, move.limit, holds=move.holds)
+    return executor.run(move.core, move.limit, holds=move.holds, stops=move.stops)
 
 
 def can_go_on(executor: Executor) -> bool:
@@ -130,13 +132,16 @@ def as_moves(slices: list[Slice]) -> list[Move]:
     return moves
 
 
-def straight_on(executor: Executor, current: int, asleep: int = 0) -> Move | None:
+def straight_on(
+    executor: Executor, current: int, asleep: int = 0, *, stops: bool = False
+) -> Move | None:
     """Return the move of the core that ran last, or else of the first one that can do something.
 
     Args:
         executor: where things stand.
         current: core that ran last.
         asleep: processes that shall do nothing, see `ordering`.
+        stops: whether it stops where cores meet.
     """
     cores = len(executor.cores)
     for core in (current, *range(current), *range(current + 1, cores)):
@@ -144,5 +149,5 @@ def straight_on(executor: Executor, current: int, asleep: int = 0) -> Move | Non
         if can_take and not asleep >> cores + core & 1:
             return Move(core, takes=True)
         if not asleep >> core & 1 and executor.can_run(core):
-            return Move(core, holds=can_take)
+            return Move(core, holds=can_take, stops=stops)
     return None

@@ -1,8 +1,9 @@
 """Whether a core that came back with equal registers waits: what it wrote is as it was before.
 
 Such a round has changed nothing but bytes below the stack pointer that it wrote before it read
-them, which an interrupt may overwrite at any time. It can be taken back, and the core goes on when
-a byte that it read has another value.
+them, which an interrupt may overwrite at any time. The core goes on when a byte that it read has
+another value. A round that only repeats what the core read before, while nobody wrote there, tells
+nobody anything: it can be taken back.
 """
 
 from typing import Any
@@ -96,6 +97,68 @@ def bytes_read(  # noqa: PLR0913, PLR0917 - arrays
                 count += 1
         at += _length(word)
     return read[:count].copy()
+
+
+@njit(cache=_CACHE)
+def _inputs(words: Any, begin: int, end: int) -> Any:  # noqa: ANN401
+    """Return (address, bytes, value) of what a round read before it wrote there."""
+    found = np.empty((end - begin, 3), dtype=np.int64)
+    written = np.empty((end - begin, 2), dtype=np.int64)
+    count = writes = 0
+    at = begin
+    while at < end:
+        word = words[at]
+        kind = word & 3
+        if kind == ns.RECORD_ACCESS or kind == ns.RECORD_SYSTEM:
+            first, size = words[at + 1], word >> 8 & 0xFF
+            if word & ns.RECORD_WRITE != 0:
+                written[writes, 0], written[writes, 1] = first, first + size
+                writes += 1
+            else:
+                is_own = False
+                for index in range(writes):
+                    is_own |= written[index, 0] <= first and first + size <= written[index, 1]
+                if not is_own:
+                    found[count, 0], found[count, 1], found[count, 2] = first, size, words[at + 2]
+                    count += 1
+        at += _length(word)
+    return found[:count]
+
+
+@njit(cache=_CACHE)
+def only_repeats(words: Any, begin: int, end: int, core: int) -> bool:  # noqa: ANN401
+    """Return whether a core read all that a round read before, and nobody wrote there since.
+
+    Args:
+        words: the log.
+        begin: its length when the round began.
+        end: its length now.
+        core: the core.
+    """
+    inputs = _inputs(words, begin, end)
+    is_known = np.zeros(len(inputs), dtype=np.bool_)
+    at = owner = 0
+    while at < begin:
+        word = words[at]
+        kind = word & 3
+        if kind == ns.RECORD_BLOCK:
+            owner = word >> 4 & ns.RECORD_CORES
+        elif kind != ns.RECORD_REGISTER:
+            doer = owner if kind == ns.RECORD_ACCESS else word >> 16 & ns.RECORD_CORES
+            first, size = words[at + 1], word >> 8 & 0xFF
+            writes = word & ns.RECORD_WRITE != 0
+            for index in range(len(inputs)):
+                start, length = inputs[index, 0], inputs[index, 1]
+                if first < start + length and start < first + size:
+                    if writes and doer != core:
+                        is_known[index] = False
+                    elif not writes and doer == core and first == start and size == length:
+                        is_known[index] = words[at + 2] == inputs[index, 2]
+        at += _length(word)
+    for index in range(len(inputs)):
+        if not is_known[index]:
+            return False
+    return True
 
 
 @njit(cache=_CACHE)
