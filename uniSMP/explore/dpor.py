@@ -10,10 +10,21 @@ ordered with every event of its own core.
 """
 
 from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
 
 from uniSMP.explore import ordering, sleeping
 from uniSMP.explore.analysis import Analysis, Analyst, Table
-from uniSMP.explore.collecting import DELIVERED, E_CORE, E_END, E_FIRST, E_KIND, E_STEP
+from uniSMP.explore.collecting import (
+    ACCESS_WORDS,
+    DELIVERED,
+    E_CORE,
+    E_END,
+    E_FIRST,
+    E_KIND,
+    E_STEP,
+)
 from uniSMP.explore.executor import Executor
 from uniSMP.explore.schedule import Slice, cut
 from uniSMP.explore.strategy import Execution, Move, as_moves, can_go_on, straight_on
@@ -51,6 +62,35 @@ class _Node:
     done: int = 0
     entries: dict[int, Table] = field(default_factory=dict)
 
+    def as_dict(self) -> dict[str, Any]:
+        """Return it JSON-able."""
+        facts = {name: getattr(self, name) for name in _PLAIN}
+        return {
+            **facts,
+            "prefix": [list(each) for each in self.prefix],
+            "entry": self.entry.tolist(),
+            "entries": {str(key): entry.tolist() for key, entry in self.entries.items()},
+        }
+
+    @classmethod
+    def from_dict(cls, facts: dict[str, Any]) -> "_Node":
+        """Return what `as_dict` was made of."""
+        rest = {name: facts[name] for name in _PLAIN}
+        rest["place"] = tuple(rest["place"])
+        return cls(
+            **rest,
+            prefix=[Slice(*each) for each in facts["prefix"]],
+            entry=_table(facts["entry"]),
+            entries={int(key): _table(entry) for key, entry in facts["entries"].items()},
+        )
+
+
+_PLAIN = ("place", "row", "running", "asleep", "wanted", "disabled", "todo", "done")
+
+
+def _table(rows: list[list[int]]) -> Table:
+    return np.array(rows, dtype=np.int64).reshape(-1, ACCESS_WORDS)
+
 
 class Dpor:
     """Explores all traces.
@@ -76,6 +116,15 @@ class Dpor:
         self._has_begun = self._is_disabled = False
         self._steps = 0
         self.executions = self.blocked = 0
+
+    def state(self) -> list[dict[str, Any]]:
+        """Return what is left to do, JSON-able; empty before the first execution."""
+        return [node.as_dict() for node in self._nodes]
+
+    def go_on(self, state: list[dict[str, Any]]) -> None:
+        """Do what is left of an earlier exploration."""
+        self._nodes = [_Node.from_dict(each) for each in state]
+        self._has_begun_at_all = True
 
     def new_execution(self) -> bool:
         """Begin the next execution; False when there is no other."""
