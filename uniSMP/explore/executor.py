@@ -72,6 +72,7 @@ class Executor:
     Attributes:
         machine: the machine.
         slices: what has been run since power-on, or since the scene.
+        boot_slices: what was run from power-on to the scene.
         waits: for each core, what it waits for, or None.
         rests: for each core, whether it stands at an address where it rests.
         points: linear addresses before which slices end.
@@ -91,6 +92,7 @@ class Executor:
         self.log = parts.log
         self.marks = Fabric(self.log)
         self.slices: list[Slice] = []
+        self.boot_slices: list[Slice] = []
         self.points: frozenset[int] = frozenset()
         self._places: frozenset[int] = frozenset()
         count = len(self.cores)
@@ -321,15 +323,12 @@ class Executor:
         self._scene = _Scene(self)
         self._origin = self._scene.origin
         self.log.start(
-            _LOG_WORDS + ns.LOG_RESERVE, self._grow, wants_instructions=False, logs_accesses=True
+            _LOG_WORDS + ns.LOG_RESERVE, self.log.grow, wants_instructions=False, logs_accesses=True
         )
         for core in self.cores:
             core.watch(logs_accesses=True, logs_registers=False)
         self._loop.tell(self.marks)
-        self.slices = []
-
-    def _grow(self) -> None:
-        self.log.grow()
+        self.boot_slices, self.slices = self.slices, []
 
     def rewind(self) -> None:
         """Go back to the scene."""
