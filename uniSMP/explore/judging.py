@@ -95,7 +95,7 @@ class Judge:
             summary=f"no core can ever go on: {states}",
             step=self._executor.steps,
             core=stuck[0].core_id,
-            key=(name, *places),
+            key=(name,),
             rips=tuple(places),
         )
 
