@@ -180,7 +180,9 @@ def _is_restarted(words: Any, count: int, at: int, core: int, rip: int, table: A
         word = words[at]
         kind = word & 3
         if kind == ns.RECORD_BLOCK:
-            return bool((word >> 4 & ns.RECORD_CORES) == core and addresses[first[word >> 16]] == rip)
+            return bool(
+                (word >> 4 & ns.RECORD_CORES) == core and addresses[first[word >> 16]] == rip
+            )
         at += 2 if kind == ns.RECORD_REGISTER else 5 if kind == ns.RECORD_SYSTEM else 4
     return False
 

@@ -143,9 +143,7 @@ class Executor:
             return self._run(core, before + limit, holds=holds)
         finally:
             last = self.slices[-1]
-            self.slices[-1] = last._replace(
-                instructions=last.instructions + core.retired - before
-            )
+            self.slices[-1] = last._replace(instructions=last.instructions + core.retired - before)
             self._parts.coherence.synchronize()
 
     def _enter(self, core: Core, vector: int) -> None:
@@ -209,11 +207,7 @@ class Executor:
         deadline = self._board.deadline_ticks
         if deadline == NEVER or self.boundary.ending is not None:
             return False
-        spinning = [
-            core
-            for core in self.cores
-            if core.can_run and not self.rests[core.core_id]
-        ]
+        spinning = [core for core in self.cores if core.can_run and not self.rests[core.core_id]]
         if spinning:
             return self._spin_until(spinning[0], deadline)
         if any(self.rests):

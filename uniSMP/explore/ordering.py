@@ -156,8 +156,10 @@ def order(accesses: Any, events: Any, cores: int, new: int) -> tuple[Any, Any]: 
                         is_race = False
                 if not is_race:
                     continue
-                if is_delivery and earlier != own and not _is_pending(
-                    accesses, events, earlier, core
+                if (
+                    is_delivery
+                    and earlier != own
+                    and not _is_pending(accesses, events, earlier, core)
                 ):
                     continue  # it could not come before what was sent
                 mask = initials(events, clocks, earlier, event, cores)

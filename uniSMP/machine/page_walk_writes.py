@@ -101,9 +101,7 @@ def _differences(ram: Any, shadow: Any, pages: Any) -> Any:  # noqa: ANN401
     return found
 
 
-def paging_pages(
-    words: npt.NDArray[np.uint64], cores: Sequence[Core]
-) -> npt.NDArray[np.bool_]:
+def paging_pages(words: npt.NDArray[np.uint64], cores: Sequence[Core]) -> npt.NDArray[np.bool_]:
     """Return for each page of RAM whether it holds paging structures that some core uses now."""
     is_table: npt.NDArray[np.bool_] = np.zeros(len(words) // _PAGE_WORDS, dtype=np.bool_)
     for core in cores:
