@@ -127,7 +127,8 @@ def test_interrupted_exploration_says_how_to_go_on_and_does(
     assert (first.status, second.status) == (130, 0)
     assert first.out.splitlines()[-2:] == [
         "UNDECIDED: 0 executions, none violates",
-        f"32 jobs are left; the same command goes on with them, from {tmp_path}/out",
+        "29 jobs are left, 3 of their round are done; the same command goes on with them, from "
+        + options[-1],
     ]
     assert "HOLDS: 500 executions, none violates" in second.out
 
