@@ -23,6 +23,7 @@ _COMMANDS = {
     "trace": "uniSMP.cli.trace",
     "explore": "uniSMP.cli.explore",
     "gdb": "uniSMP.cli.gdb",
+    "protocols": "uniSMP.cli.protocols",
     "doctor": "uniSMP.cli.doctor",
 }
 _SUMMARIES = {
@@ -36,6 +37,7 @@ _SUMMARIES = {
     "trace": "Look at a trace that `unismp run --trace DIR` wrote.",
     "explore": "Run TARGET under many schedules, and look for one that breaks it.",
     "gdb": "Let gdb debug TARGET: a guest as `unismp run` takes it, or a...",
+    "protocols": "Compare the protocols of the guest library: verdicts, and costs...",
     "doctor": "Check the installation: the engine, its layout, caches, and the...",
 }
 """The first sentence of each command's own help, which would have to be imported."""

@@ -83,7 +83,7 @@ class BlockStore:
             self._state[ns.EPOCH],
             len(layout.offsets),
             safe,
-            layout.flags,
+            layout.flags | (ns.HAS_REST if safe < layout.safe else 0),
             number,
             first,
             last,

@@ -230,11 +230,11 @@ class Core(CoreParts):
             return None
         return self._handlers[reason]()
 
-    def _after_sensitive(self) -> Stop | None:
-        linear, instruction = self._current_instruction()
+    def _after_sensitive(self) -> Stop | None:  # noqa: PLR0911 - as many kinds
         context = self._context
-        if linear in self.blocks.rests:
+        if self.blocks.rests and self._is_rest(context.linear_rip):
             return Stop.REST
+        linear, instruction = self._current_instruction()
         if instruction is None:
             return self._undecodable(linear)
         step = self._native_step(instruction)
@@ -265,6 +265,10 @@ class Core(CoreParts):
         self._state[ns.LOG_INDEX] = 0
         self._log_changes()
         return self._after_emulated()
+
+    def _is_rest(self, linear: int) -> bool:
+        is_passed = self._state[ns.PASSED] == self.retired
+        return linear in self.blocks.rests and not is_passed
 
     def _native_step(self, instruction: Instruction) -> Callable[[int, int], Stop | None] | None:
         """Return how the engine executes an instruction alone; None where Python emulates it."""

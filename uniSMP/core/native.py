@@ -18,7 +18,6 @@ from numba import carray, cfunc, njit, types
 
 from uniSMP.core import context as cx
 from uniSMP.core import native_state as ns
-from uniSMP.core.native_cache import is_cache_writable
 from uniSMP.core.native_calls import (
     call_start,
     call_stop,
@@ -27,8 +26,9 @@ from uniSMP.core.native_calls import (
     pointer,
 )
 from uniSMP.core.native_flags import is_undone, restore_flags
-from uniSMP.core.native_spin import comes_back
+from uniSMP.core.native_spin import comes_back, is_steady
 from uniSMP.core.native_time import read_time
+from uniSMP.native_cache import is_cache_writable
 
 _CACHE = is_cache_writable(__file__)
 _IF = 1 << 9
@@ -181,6 +181,12 @@ def on_block(_engine: Any, address: int, size: int, data: Any) -> None:  # noqa:
     if state[ns.SPINS] != 0 and comes_back(state, start):
         _stop(state, ns.STOPPED_SPIN)
         return
+    if (
+        safe == 0
+        and (table[entry + ns.ENTRY_FLAGS] & ns.HAS_REST) != 0
+        and state[ns.PASSED] == state[ns.RETIRED]
+    ):
+        safe = 1
     if safe == 0:
         kind = table[entry + ns.ENTRY_FLAGS] & (ns.READS_TIME | ns.READS_TIME_AUX)
         state[ns.SENSITIVE_KIND] = kind
@@ -266,7 +272,8 @@ def _device_access(state: Any, address: int, size: int, value: int, is_write: in
         state[ns.MMIO_SEEN] = seen + 1
         answer: int = state[ns.ANSWERS + seen]
         return answer
-    state[ns.DEVICES] += 1
+    if is_write != 0 or not is_steady(address):
+        state[ns.DEVICES] += 1
     state[ns.MMIO_ADDRESS] = address
     state[ns.MMIO_SIZE] = size
     state[ns.MMIO_VALUE] = value

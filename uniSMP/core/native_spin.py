@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 from numba import carray, njit
 
+from uniSMP.arch.apic import LocalApicRegister
 from uniSMP.arch.flags import STATUS_FLAGS
 from uniSMP.core import context as cx
 from uniSMP.core import native_state as ns
-from uniSMP.core.native_cache import is_cache_writable
 from uniSMP.core.native_calls import pointer
+from uniSMP.native_cache import is_cache_writable
 
 _CACHE = is_cache_writable(__file__)
 LAST_START = 0
@@ -32,6 +33,9 @@ _STEP = np.uint64(0xD1B5_4A32_D192_ED02)
 _KEPT_FLAGS = np.uint64(~int(STATUS_FLAGS) & 0xFFFF_FFFF)
 _QUADS = cx.SIZE_BYTES >> 3
 _REGISTERS = 16
+_APIC, _APIC_BYTES = 0xFEE0_0000, 0x1000
+_FIRST_REQUEST, _LAST_REQUEST = int(LocalApicRegister.IRR), int(LocalApicRegister.IRR) + 0x70
+_UNSTEADY = (int(LocalApicRegister.TIMER_CURRENT_COUNT),)
 _XMM_STRIDE = 8
 """Quadwords from one vector register to the next."""
 
@@ -54,6 +58,18 @@ def fingerprint(state: Any) -> int:  # noqa: ANN401
         total += (quads[number] ^ (quads[number] >> np.uint64(31))) * factor
     total ^= quads[cx.CR3 >> 3]
     return int(np.int64(total ^ (total >> np.uint64(32))))
+
+
+@njit(cache=_CACHE)
+def is_steady(address: int) -> bool:
+    """Return whether a device register reads the same until its core does something about it.
+
+    These are the local APIC's, but for requests that others make (IRR) and the timer's count.
+    """
+    register = address - _APIC
+    if register < 0 or register >= _APIC_BYTES:
+        return False
+    return bool(register not in _UNSTEADY and not _FIRST_REQUEST <= register <= _LAST_REQUEST)
 
 
 @njit(cache=_CACHE)

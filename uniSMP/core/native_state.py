@@ -4,7 +4,7 @@ The state is an array of 64-bit integers. Positions are plain constants, because
 takes them as literals.
 """
 
-WORDS = 310
+WORDS = 311
 """Length of the array."""
 
 REMAINING = 0
@@ -99,6 +99,8 @@ SPINS = 308
 """Host address of the table of `native_spin`, or 0: off. While it is on, the log is."""
 DEVICES = 309
 """Counts accesses to devices."""
+PASSED = 310
+"""RETIRED at which a core does not stop although it stands at a rest."""
 
 STOPPED_HALT = 0
 STOPPED_BUDGET = 1
@@ -142,6 +144,8 @@ CHANGES_MAPPING = 4
 READS_TIME = 8
 READS_TIME_AUX = 16
 """The block is RDTSC, or RDTSCP, without prefixes."""
+HAS_REST = 32
+"""ENTRY_SAFE ends before an instruction at which the core rests, see `BlockStore.rest_at`."""
 
 LOG_COUNT = 0
 LOG_CAPACITY = 1

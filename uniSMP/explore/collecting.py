@@ -1,7 +1,7 @@
 """Reads an execution log as accesses and events: what each core did that others could notice.
 
-An *agent* is the mainline of a core, or one invocation of an interrupt handler. A word of 8 bytes is
-*shared* where two agents access it and one of them writes. An *event* is an instruction that
+An *agent* is the mainline of a core, or one invocation of an interrupt handler. A word of 8 bytes
+is *shared* where two agents access it and one of them writes. An *event* is an instruction that
 accesses a shared word, a delivery, or HLT. What a handler does with the stack below the interrupted
 stack pointer counts as the mainline's: nothing there outlives an interrupt.
 """
@@ -12,14 +12,15 @@ import numpy as np
 from numba import njit
 
 from uniSMP.core import native_state as ns
-from uniSMP.core.native_cache import is_cache_writable
 from uniSMP.explore.fabric import DELIVERY, HALT, MARKS
+from uniSMP.native_cache import is_cache_writable
 
 _CACHE = is_cache_writable(__file__)
-A_WORD, A_MASK, A_WRITE, A_STEP, A_CORE, A_AGENT, A_EVENT, A_BEFORE, A_IF = range(9)
-ACCESS_WORDS = 9
+A_WORD, A_MASK, A_WRITE, A_STEP, A_CORE, A_AGENT, A_EVENT, A_BEFORE, A_IF, A_ADDRESS = range(10)
+ACCESS_WORDS = 10
 """An access: word number (address >> 3), which of its bytes, whether it writes, step, core, agent;
-the event it belongs to, or -1; the access before to the same word, or -1; whether IF was set."""
+the event it belongs to, or -1; the access before to the same word, or -1; whether IF was set;
+linear address of the instruction."""
 E_CORE, E_STEP, E_KIND, E_FIRST, E_END, E_DEPTH, E_POSITION, E_BEFORE, E_IF = range(9)
 EVENT_WORDS = 9
 """An event: core, step, kind, range of accesses, handlers under way on the core, number on its core
@@ -79,8 +80,8 @@ def read_log(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - one pass over 
     next_agent = cores
     for core in range(cores):
         agents[core, 0] = core
-    step = executed = core = row = at = flag = 0
-    values = np.zeros(A_IF + 1 - A_WRITE, dtype=np.int64)
+    step = executed = core = row = at = flag = block = address = 0
+    values = np.zeros(A_ADDRESS + 1 - A_WRITE, dtype=np.int64)
     while at < count:
         word = words[at]
         kind = word & 3
@@ -109,7 +110,9 @@ def read_log(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - one pass over 
         physical, size = words[at + 1], word >> 8 & 0xFF
         if kind == ns.RECORD_ACCESS:
             owner, when = core, step + (word >> 16)
-            if (word >> 16) >= executed:
+            index = min(word >> 16, executed)
+            address = addresses[block_first[block] + (word >> 16)]
+            if index == executed:
                 when = step + executed
         else:
             owner, when = (word >> 16) & ns.RECORD_CORES, step + executed
@@ -119,6 +122,7 @@ def read_log(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - one pass over 
                 and words[at + 4] == last_address[owner]
             ):
                 when = last_step[owner]  # INT n, which has retired
+            address = words[at + 4]
         event_kind = DELIVERED if delivering[owner] and kind == ns.RECORD_SYSTEM else INSTRUCTION
         if physical >= MARKS:
             mark = physical & ~np.int64(0xFFF)
@@ -146,6 +150,7 @@ def read_log(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - one pass over 
         values[A_CORE - A_WRITE] = owner
         values[A_AGENT - A_WRITE] = agent
         values[A_IF - A_WRITE] = flag
+        values[A_ADDRESS - A_WRITE] = address
         end = _add(accesses, row, physical, size, values)
         for index in range(row, end):
             kinds[index, 0] = event_kind

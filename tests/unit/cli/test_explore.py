@@ -13,8 +13,9 @@ import toy
 
 from uniSMP.cli.explore_progress import describe
 from uniSMP.explore.campaign import Progress
+from uniSMP.explore.catalog import METHODS
 from uniSMP.explore.job import CheckChoice, Job, JobResult, Plan
-from uniSMP.explore.methods import METHODS, Found, Method, Summary
+from uniSMP.explore.methods import Found, Method, Summary
 
 SOURCE = "_start: nop\nexplore_from: nop\nmiddle: nop\nexplore_until: hlt\n"
 PLANS: list[Plan] = []
