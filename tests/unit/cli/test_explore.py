@@ -154,7 +154,7 @@ def test_plan_has_what_the_options_say(explore: Callable[..., Any]) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("none",), "no strategy is called none: choose one of count, "),
+        (("none",), "no strategy is called none: choose one of bounded, count, "),
         (("count",), "the strategy count never ends by itself: give --executions or --budget"),
         (("count", "--executions", "0"), "executions = 0: choose 1 or more"),
         (("count", "--budget", "0"), "--budget 0.0: choose a number of seconds above 0"),
