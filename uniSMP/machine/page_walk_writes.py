@@ -19,8 +19,8 @@ from uniSMP.core import context as cx
 from uniSMP.core import native_state as ns
 from uniSMP.core.core import Core
 from uniSMP.core.execution_log import ExecutionLog
-from uniSMP.core.native_cache import is_cache_writable
 from uniSMP.machine import firmware
+from uniSMP.native_cache import is_cache_writable
 
 _CACHE = is_cache_writable(__file__)
 _PAGE_WORDS = 512
@@ -101,9 +101,7 @@ def _differences(ram: Any, shadow: Any, pages: Any) -> Any:  # noqa: ANN401
     return found
 
 
-def paging_pages(
-    words: npt.NDArray[np.uint64], cores: Sequence[Core]
-) -> npt.NDArray[np.bool_]:
+def paging_pages(words: npt.NDArray[np.uint64], cores: Sequence[Core]) -> npt.NDArray[np.bool_]:
     """Return for each page of RAM whether it holds paging structures that some core uses now."""
     is_table: npt.NDArray[np.bool_] = np.zeros(len(words) // _PAGE_WORDS, dtype=np.bool_)
     for core in cores:
@@ -112,7 +110,7 @@ def paging_pages(
     return is_table
 
 
-def _mark_root(  # noqa: PLR0913, PLR0917 - registers
+def _mark_root(
     words: npt.NDArray[np.uint64],
     is_table: npt.NDArray[np.bool_],
     cr0: int,
