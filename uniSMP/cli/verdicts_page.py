@@ -33,10 +33,11 @@ execution within the bound violates a property that was checked; beyond it nothi
 """
 _COSTS = (
     "Counts of one run of `lock_P` each: every core does 200 operations on the memory manager, "
-    f"under timers and IPIs, in slices of {QUANTUM_INSTRUCTIONS} instructions in turn; a PAUSE ends a "
-    f"slice. A run in which no operation completes for {STALL_INSTRUCTIONS:,} instructions has "
-    "stood still. These are counts and no times: an emulator of instructions measures no hardware. Means "
-    "are for each completed operation; what unfinished operations took is left out."
+    f"under timers and IPIs, in slices of {QUANTUM_INSTRUCTIONS} instructions in turn; a PAUSE "
+    f"ends a slice. A run in which no operation completes for {STALL_INSTRUCTIONS:,} "
+    "instructions has stood still. These are counts and no times: an emulator of instructions "
+    "measures no hardware. Means are for each completed operation; what unfinished operations "
+    "took is left out."
 )
 
 
