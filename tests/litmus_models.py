@@ -1,8 +1,8 @@
 """What the bodies of the guest programs `litmus_*` and `explore_ticket` do, in words of their own.
 
 Each function returns the programs of the cores, core 0 first; their results are what the guest
-leaves in eax at `explore_until`, and the cells are named after the guest's labels, with an offset in
-bytes where one label stands for several. `MODELS` has them by the names of the guest programs.
+leaves in eax at `explore_until`, and the cells are named after the guest's labels, with an offset
+in bytes where one label stands for several. `MODELS` has them by the names of the guest programs.
 """
 
 from collections.abc import Callable, Generator

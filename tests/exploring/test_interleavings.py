@@ -98,10 +98,10 @@ def test_failing_exchanges_that_only_read_commute(cores: int, trace_count: int) 
 
 
 def _reads(*cells: str) -> Body:
-    values = []
+    total = 0
     for cell in cells:
-        values.append((yield Read(cell)))
-    return sum(values)
+        total += yield Read(cell)
+    return total
 
 
 def _writes(cell: str) -> Body:
