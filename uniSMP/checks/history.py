@@ -29,32 +29,48 @@ class Needs(Flag):
     """What the interrupt hardware did."""
     FLAGS = auto()
     """RFLAGS whenever they change."""
+    PAGING = auto()
+    """CR3 whenever it changes."""
 
 
 class AccessRows(Protocol):
-    """Accesses to RAM and ROM in the order in which they happened, as columns of equal length.
+    """Accesses to RAM and ROM in the order in which they happened, as columns of equal length."""
 
-    Attributes:
-        step: of the instruction, or of the next one.
-        core: core id.
-        rip: linear address of the instruction, or of the interrupted one.
-        physical: physical address of the first byte.
-        linear: its linear address, where `has_linear`.
-        has_linear: whether that is known.
-        size: bytes, 1 to 8.
-        value: what was read or written, unsigned.
-        kind: bits WRITE, LOCKED, PAGE_WALK, DELIVERY (of an interrupt or exception).
-    """
+    @property
+    def step(self) -> Signed:
+        """Step of the instruction, or of the next one."""
 
-    step: Signed
-    core: Bytes
-    rip: Signed
-    physical: Signed
-    linear: Signed
-    has_linear: npt.NDArray[np.bool_]
-    size: Bytes
-    value: Signed
-    kind: Bytes
+    @property
+    def core(self) -> Bytes:
+        """Core id."""
+
+    @property
+    def rip(self) -> Signed:
+        """Linear address of the instruction, or of the interrupted one."""
+
+    @property
+    def physical(self) -> Signed:
+        """Physical address of the first byte."""
+
+    @property
+    def linear(self) -> Signed:
+        """Its linear address, where `has_linear`."""
+
+    @property
+    def has_linear(self) -> npt.NDArray[np.bool_]:
+        """Whether that is known."""
+
+    @property
+    def size(self) -> Bytes:
+        """Bytes, 1 to 8."""
+
+    @property
+    def value(self) -> Signed:
+        """What was read or written, the bits of an unsigned number."""
+
+    @property
+    def kind(self) -> Bytes:
+        """Bits WRITE, LOCKED, PAGE_WALK, DELIVERY (of an interrupt or exception)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +87,7 @@ class Event:
         targets: core ids that an interrupt is sent to.
         value: what was written or read, or -1.
         address: port, physical address or register number, or -1.
+        detail: the mode of a core, or the control register that was written; else empty.
     """
 
     step: int
@@ -82,11 +99,12 @@ class Event:
     targets: tuple[int, ...] = ()
     value: int = -1
     address: int = -1
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class FlagRows:
-    """RFLAGS of cores: `value` holds from the instruction with this step on."""
+    """A register of cores: `value` holds from the instruction with this step on."""
 
     step: Signed
     core: Bytes
@@ -104,10 +122,11 @@ class History:
         rip: linear address of each retired instruction.
         accesses: in order; None where no check needs them.
         events: in order; empty where no check needs them.
-        flags: None where no check needs them.
+        flags: RFLAGS; None where no check needs them.
         memory: returns bytes of RAM (physical address, size) as they were at the beginning.
         symbols: linear addresses by name.
         is_over: whether nothing more will happen: what is pending now stays pending.
+        cr3: as `flags`, the register that holds the root of the page tables.
     """
 
     cores: int
@@ -120,6 +139,7 @@ class History:
     memory: Callable[[int, int], bytes]
     symbols: Mapping[str, int]
     is_over: bool = False
+    cr3: FlagRows | None = None
 
     @property
     def end_step(self) -> int:

@@ -17,7 +17,7 @@ from uniSMP.core import native_state as ns
 _WORD = ir.IntType(64)
 _DOUBLE = ir.IntType(32)
 _RF = 1 << 16
-_UNUSUAL = (ns.PASS, ns.STOP_NEXT, ns.WATCH_INTERRUPTS, ns.KEEPS_PLACE)
+_UNUSUAL = (ns.PASS, ns.STOP_NEXT, ns.WATCH_INTERRUPTS, ns.KEEPS_PLACE, ns.SPINS)
 """Words that are zero in the common case."""
 
 

@@ -26,6 +26,9 @@ class BlockStore:
         on_code_pages: told the first and last physical address of each new block.
         log: what is executed is logged there while it is on.
         catalog: the blocks of all cores.
+
+    Attributes:
+        rests: linear addresses that the core stops at.
     """
 
     def __init__(
@@ -45,6 +48,12 @@ class BlockStore:
         self._catalog = catalog
         self._blocks = catalog.blocks
         self._singles: dict[tuple[int, int], int] = {}
+        self.rests: frozenset[int] = frozenset()
+
+    def rest_at(self, addresses: frozenset[int]) -> None:
+        """Stop before instructions at these linear addresses; drops what is known of blocks."""
+        self.rests = addresses
+        self._table[:, ns.ENTRY_SIZE] = 0
 
     def current(self) -> Block | None:
         """Return the block charged last, or None."""
@@ -62,6 +71,7 @@ class BlockStore:
         code = self._memory.fetch(linear, size)
         number = self._catalog.intern(linear, code, bits)
         layout = self._blocks[number].layout
+        safe = self._until_rest(self._blocks[number])
         first = self._engine.translate_code(linear)
         last = self._engine.translate_code((linear + size - 1) & cx.MASK64)
         signed = linear if linear < 1 << 63 else linear - (1 << 64)
@@ -72,16 +82,27 @@ class BlockStore:
             context.double(cx.HFLAGS) & ns.MODE_MASK,
             self._state[ns.EPOCH],
             len(layout.offsets),
-            layout.safe,
-            layout.flags,
+            safe,
+            layout.flags | (ns.HAS_REST if safe < layout.safe else 0),
             number,
             first,
             last,
-            _plain(layout),
+            _plain(layout, safe),
         )
         self._engine.protect_code_page(first // PAGE_BYTES)
         self._engine.protect_code_page(last // PAGE_BYTES)
         self._on_code_pages(first, last)
+
+    def _until_rest(self, block: Block) -> int:
+        """Return how many instructions may run before one that is sensitive, or a rest."""
+        layout = block.layout
+        if not self.rests:
+            return layout.safe
+        places = (index for index in range(layout.safe) if self._is_rest(block, index))
+        return next(places, layout.safe)
+
+    def _is_rest(self, block: Block, index: int) -> bool:
+        return block.address + block.layout.offsets[index] & cx.MASK64 in self.rests
 
     def number_at(self, linear: int, size: int) -> int:
         """Return the number of the block made of the one instruction at `linear`."""
@@ -118,10 +139,10 @@ class BlockStore:
             self._log.refund(instructions)
 
 
-def _plain(layout: Layout) -> int:
+def _plain(layout: Layout, safe: int) -> int:
     """Return the number of instructions of a block that can only run whole, else 0.
 
     One instruction alone may be a store that the engine repeats.
     """
     count = len(layout.offsets)
-    return count if count > 1 and layout.safe == count and not layout.flags else 0
+    return count if count > 1 and safe == count and not layout.flags else 0

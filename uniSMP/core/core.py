@@ -56,6 +56,10 @@ class Stop(Enum):
     """Triple fault: the core is dead until INIT or reset."""
     STUCK = auto()
     """Exceptions follow each other for ever without an instruction retired between them."""
+    SPIN = auto()
+    """The core was here before with the same registers; only where `watch_spins` asked for it."""
+    REST = auto()
+    """The next instruction is at one of the addresses in `blocks.rests`."""
 
 
 class Core(CoreParts):
@@ -84,6 +88,7 @@ class Core(CoreParts):
             ns.STOPPED_WINDOW: lambda: Stop.WINDOW,
             ns.STOPPED_IRET: lambda: Stop.WINDOW,
             ns.STOPPED_PAUSE: lambda: Stop.PAUSE,
+            ns.STOPPED_SPIN: lambda: Stop.SPIN,
             ns.STOPPED_STEP: lambda: None,
         }
 
@@ -225,9 +230,11 @@ class Core(CoreParts):
             return None
         return self._handlers[reason]()
 
-    def _after_sensitive(self) -> Stop | None:
-        linear, instruction = self._current_instruction()
+    def _after_sensitive(self) -> Stop | None:  # noqa: PLR0911 - as many kinds
         context = self._context
+        if self.blocks.rests and self._is_rest(context.linear_rip):
+            return Stop.REST
+        linear, instruction = self._current_instruction()
         if instruction is None:
             return self._undecodable(linear)
         step = self._native_step(instruction)
@@ -239,6 +246,7 @@ class Core(CoreParts):
             return self._deliver(Event(Vector.DB, Kind.EXTERNAL, None, return_rip))
         # Found before it runs: what it changes may hide its own code.
         number, cpl = self.blocks.number_at(linear, instruction.size_bytes), context.cpl
+        self._state[ns.DEVICES] += 1  # its effects may go beyond registers and memory
         try:
             effect = self._instructions.execute(instruction)
         except Fault as fault:
@@ -257,6 +265,10 @@ class Core(CoreParts):
         self._state[ns.LOG_INDEX] = 0
         self._log_changes()
         return self._after_emulated()
+
+    def _is_rest(self, linear: int) -> bool:
+        is_passed = self._state[ns.PASSED] == self.retired
+        return linear in self.blocks.rests and not is_passed
 
     def _native_step(self, instruction: Instruction) -> Callable[[int, int], Stop | None] | None:
         """Return how the engine executes an instruction alone; None where Python emulates it."""

@@ -204,8 +204,8 @@ class CoreParts:
             rows=(self._row, self._row_began, self._faults, self._faults_at),
         )
 
-    def restore(self, image: CoreImage) -> None:
-        """Put back what `save` returned; the TLB is empty then."""
+    def restore(self, image: CoreImage, *, keeps_tlb: bool = False) -> None:
+        """Put back what `save` returned; the TLB is empty then, unless the caller can keep it."""
         self._context.restore(image.context)
         self._state[ns.RETIRED] = image.retired
         self._state[ns.NEXT_LOOK] = 0
@@ -215,7 +215,8 @@ class CoreParts:
         self.msrs.stored = dict(image.msrs)
         self._row, self._row_began, self._faults, self._faults_at = image.rows
         self._forget_block()
-        self.engine.flush_tlb()
+        if not keeps_tlb:
+            self.engine.flush_tlb()
 
     # -- tracing -----------------------------------------------------------------------------
 
@@ -237,6 +238,10 @@ class CoreParts:
             self._log_registers = trace.log_registers
             self._state[ns.LOG_REGISTERS] = self._watched.ctypes.data
             self._log_system_changes()
+
+    def watch_spins(self, table: npt.NDArray[np.int64] | None) -> None:
+        """Stop where the core comes back with equal registers; `table` as in `native_spin`."""
+        self._state[ns.SPINS] = 0 if table is None else table.ctypes.data
 
     def unwatch(self) -> None:
         """Log nothing from now on."""

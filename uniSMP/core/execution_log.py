@@ -63,7 +63,7 @@ class ExecutionLog:
 
         Args:
             capacity_words: room, more than LOG_RESERVE.
-            on_full: must call `take`.
+            on_full: must call `take` or `grow`.
             wants_instructions: whether `take` gives one row per instruction.
             logs_accesses: whether compiled code logs accesses too.
         """
@@ -87,7 +87,15 @@ class ExecutionLog:
         """Hand the log on, where no room is left for another block."""
         assert self._on_full is not None
         self._on_full()
-        assert self.head[ns.LOG_COUNT] == 0, "on_full must take the log"
+        is_ready = self.head[ns.LOG_COUNT] + ns.LOG_RESERVE <= self.head[ns.LOG_CAPACITY]
+        assert is_ready, "on_full must take the log, or let it grow"
+
+    def grow(self) -> None:
+        """Make room for twice as much; what is logged stays."""
+        count, words = int(self.head[ns.LOG_COUNT]), self.words
+        self._use(np.concatenate([words, np.empty_like(words)]))
+        self.head[ns.LOG_COUNT] = count
+        self.head[ns.LOG_CAPACITY] = len(self.words)
 
     def add_block(self, core_id: int, cpl: int, number: int) -> None:
         """Log one instruction, a block of its own, that is charged outside the block callback."""

@@ -11,8 +11,8 @@ import numpy.typing as npt
 from numba import njit
 
 from uniSMP.core import native_state as ns
-from uniSMP.core.native_cache import is_cache_writable
 from uniSMP.errors import InternalError
+from uniSMP.native_cache import is_cache_writable
 
 _CACHE = is_cache_writable(__file__)
 WRITE, LOCKED, DELIVERY, PAGE_WALK = 1, 2, 4, 8
@@ -78,12 +78,21 @@ class Accesses:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """Register changes: `register` is an index into `register_watch.NAMES`, `value` is new."""
+    """Register changes.
+
+    Attributes:
+        step: of the instruction that made it, or of the next one.
+        core: core id.
+        register: index into `register_watch.NAMES`.
+        value: the new one.
+        is_delivery: whether no instruction made it, but an interrupt, an exception or the like.
+    """
 
     step: Signed
     core: Bytes
     register: Bytes
     value: Signed
+    is_delivery: npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +145,7 @@ def _decode_blocks(
         if kind == ns.RECORD_BLOCK:
             done = words[at + 1]
             if done > 0:
-                core, number = word >> 4 & 0xFFF, word >> 16
+                core, number = word >> 4 & ns.RECORD_CORES, word >> 16
                 steps[row], cores[row], numbers[row], executed[row] = step, core, number, done
                 row += 1
                 if len(rips) > 0:
@@ -180,7 +189,9 @@ def _is_restarted(words: Any, count: int, at: int, core: int, rip: int, table: A
         word = words[at]
         kind = word & 3
         if kind == ns.RECORD_BLOCK:
-            return bool((word >> 4 & 0xFFF) == core and addresses[first[word >> 16]] == rip)
+            return bool(
+                (word >> 4 & ns.RECORD_CORES) == core and addresses[first[word >> 16]] == rip
+            )
         at += 2 if kind == ns.RECORD_REGISTER else 5 if kind == ns.RECORD_SYSTEM else 4
     return False
 
@@ -197,7 +208,7 @@ def _decode_accesses(words: Any, count: int, step: int, rows: Any, table: Any) -
         kind = word & 3
         if kind == ns.RECORD_BLOCK:
             step += done
-            core, start, done = word >> 4 & 0xFFF, first[word >> 16], words[at + 1]
+            core, start, done = word >> 4 & ns.RECORD_CORES, first[word >> 16], words[at + 1]
             begin = step
             at += 2
         elif kind == ns.RECORD_REGISTER:
@@ -239,7 +250,7 @@ def _decode_accesses(words: Any, count: int, step: int, rows: Any, table: Any) -
 
 @njit(cache=_CACHE, nogil=True)
 def _decode_changes(words: Any, count: int, step: int, rows: Any) -> None:  # noqa: ANN401
-    steps, cores, registers, values = rows
+    steps, cores, registers, values, deliveries = rows
     at = row = 0
     core = done = begin = 0
     while at < count:
@@ -247,7 +258,7 @@ def _decode_changes(words: Any, count: int, step: int, rows: Any) -> None:  # no
         kind = word & 3
         if kind == ns.RECORD_BLOCK:
             step += done
-            core, done = word >> 4 & 0xFFF, words[at + 1]
+            core, done = word >> 4 & ns.RECORD_CORES, words[at + 1]
             begin = step
             at += 2
         elif kind == ns.RECORD_REGISTER:
@@ -255,6 +266,7 @@ def _decode_changes(words: Any, count: int, step: int, rows: Any) -> None:  # no
             steps[row] = step + done if is_system else begin + min(word >> 16, done)
             cores[row] = word >> 16 if is_system else core
             registers[row], values[row] = word >> 8 & 0xFF, words[at + 1]
+            deliveries[row] = is_system
             row += 1
             at += 2
         else:
@@ -328,7 +340,8 @@ class Recorded:
     def _changes(self, size: int) -> Changes:
         step, value = np.empty(size, np.int64), np.empty(size, np.int64)
         core, register = np.empty(size, np.uint8), np.empty(size, np.uint8)
+        is_delivery = np.empty(size, np.bool_)
+        rows = (step, core, register, value, is_delivery)
         if size:
-            rows = (step, core, register, value)
             _decode_changes(self.words, self.count, self.steps[0], rows)
-        return Changes(step, core, register, value)
+        return Changes(*rows)

@@ -18,7 +18,6 @@ from numba import carray, cfunc, njit, types
 
 from uniSMP.core import context as cx
 from uniSMP.core import native_state as ns
-from uniSMP.core.native_cache import is_cache_writable
 from uniSMP.core.native_calls import (
     call_start,
     call_stop,
@@ -27,7 +26,9 @@ from uniSMP.core.native_calls import (
     pointer,
 )
 from uniSMP.core.native_flags import is_undone, restore_flags
+from uniSMP.core.native_spin import comes_back, is_steady
 from uniSMP.core.native_time import read_time
+from uniSMP.native_cache import is_cache_writable
 
 _CACHE = is_cache_writable(__file__)
 _IF = 1 << 9
@@ -107,6 +108,9 @@ def _log_block(state: Any, block: int, hflags: int, executed: int) -> bool:  # n
         return False
     words = carray(pointer(np.uint64(head[ns.LOG_WORDS])), (LOG_LONGEST,), np.int64)
     level = (hflags & cx.HF_CPL) << 2
+    cpu = carray(pointer(np.uint64(state[ns.ENV])), (64,), np.uint32)
+    if np.int64(cpu[cx.EFLAGS >> 2]) & _IF != 0:
+        level |= ns.RECORD_IF
     words[count] = ns.RECORD_BLOCK | level | state[ns.CORE_ID] << 4 | block << 16
     words[count + 1] = executed
     head[ns.LOG_LAST] = count
@@ -174,6 +178,15 @@ def on_block(_engine: Any, address: int, size: int, data: Any) -> None:  # noqa:
     if state[ns.REMAINING] <= 0:
         _stop(state, ns.STOPPED_BUDGET)
         return
+    if state[ns.SPINS] != 0 and comes_back(state, start):
+        _stop(state, ns.STOPPED_SPIN)
+        return
+    if (
+        safe == 0
+        and (table[entry + ns.ENTRY_FLAGS] & ns.HAS_REST) != 0
+        and state[ns.PASSED] == state[ns.RETIRED]
+    ):
+        safe = 1
     if safe == 0:
         kind = table[entry + ns.ENTRY_FLAGS] & (ns.READS_TIME | ns.READS_TIME_AUX)
         state[ns.SENSITIVE_KIND] = kind
@@ -259,6 +272,8 @@ def _device_access(state: Any, address: int, size: int, value: int, is_write: in
         state[ns.MMIO_SEEN] = seen + 1
         answer: int = state[ns.ANSWERS + seen]
         return answer
+    if is_write != 0 or not is_steady(address):
+        state[ns.DEVICES] += 1
     state[ns.MMIO_ADDRESS] = address
     state[ns.MMIO_SIZE] = size
     state[ns.MMIO_VALUE] = value

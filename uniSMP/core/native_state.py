@@ -4,7 +4,7 @@ The state is an array of 64-bit integers. Positions are plain constants, because
 takes them as literals.
 """
 
-WORDS = 308
+WORDS = 311
 """Length of the array."""
 
 REMAINING = 0
@@ -95,6 +95,13 @@ ANSWERS = 52
 ANSWER_COUNT = 256
 """Answers to them; FXSAVE alone makes some sixty accesses, more where it is not aligned."""
 
+SPINS = 308
+"""Host address of the table of `native_spin`, or 0: off. While it is on, the log is."""
+DEVICES = 309
+"""Counts accesses to devices."""
+PASSED = 310
+"""RETIRED at which a core does not stop although it stands at a rest."""
+
 STOPPED_HALT = 0
 STOPPED_BUDGET = 1
 STOPPED_UNKNOWN = 2
@@ -108,6 +115,7 @@ STOPPED_STEP = 9
 STOPPED_PARTIAL = 10
 STOPPED_IRET = 11
 STOPPED_LOG_FULL = 12
+STOPPED_SPIN = 13
 
 TABLE_BITS = 15
 TABLE_ENTRIES = 1 << TABLE_BITS
@@ -136,6 +144,8 @@ CHANGES_MAPPING = 4
 READS_TIME = 8
 READS_TIME_AUX = 16
 """The block is RDTSC, or RDTSCP, without prefixes."""
+HAS_REST = 32
+"""ENTRY_SAFE ends before an instruction at which the core rests, see `BlockStore.rest_at`."""
 
 LOG_COUNT = 0
 LOG_CAPACITY = 1
@@ -158,7 +168,8 @@ RECORD_SYSTEM = 2
 RECORD_REGISTER = 3
 """Kinds of records, bits 1:0 of the first word.
 
-    block     bits 3:2 CPL, 15:4 core, 16 up block number;  instructions executed
+    block     bits 3:2 CPL, 14:4 core, 15 IF at its start, 16 up block number;
+              instructions executed
     access    bit 2 write, bit 4 part of an access that crosses a page, 15:8 size,
               16 up index in block;  physical, value, linear (or -1)
     system    bit 2 write, bit 3 delivery, bit 5 page walk, 15:8 size, 16 up core;
@@ -169,6 +180,8 @@ RECORD_WRITE = 4
 RECORD_DELIVERY = 8
 RECORD_CROSSING = 16
 RECORD_PAGE_WALK = 32
+RECORD_IF = 1 << 15
+RECORD_CORES = 0x7FF
 
 MODE_MASK = 0x8010
 """CS64 and CS32 bits of the engine's hflags."""

@@ -71,6 +71,7 @@ class Board:
         mail: messages for the machine, oldest first.
         has_news: whether a message was routed, or a chip acted by itself, since this was cleared.
         chip_deadline_ticks: when a common chip next acts by itself, or NEVER.
+        is_touched: whether anything may have changed since this was cleared.
         deadline_ticks: when any chip, or local APIC, next acts by itself, or NEVER.
     """
 
@@ -97,6 +98,7 @@ class Board:
         self.deadline_ticks = NEVER
         self.mail: list[Message] = []
         self.has_news = False
+        self.is_touched = False
         self._leave_as_firmware_does()
 
     def observe(self, observer: InterruptObserver | None) -> None:
@@ -142,6 +144,7 @@ class Board:
 
     def write_apic_base(self, core_id: int, value: int) -> bool:
         """Write a core's IA32_APIC_BASE; False is #GP."""
+        self.is_touched = True
         is_valid = self.local_apics[core_id].write_base(value)
         if is_valid:
             self._memory_buses[core_id] = self._wire_memory(core_id)
@@ -152,6 +155,7 @@ class Board:
 
     def read_port(self, port: int, size_bytes: int, now_ticks: int) -> tuple[int, Messages]:
         """Read a port at `now_ticks`; return the value and what the read caused."""
+        self.is_touched = True
         self._advance_chips(now_ticks)
         value, messages = self.ports.read(port, size_bytes)
         self._refresh_chips()
@@ -159,6 +163,7 @@ class Board:
 
     def write_port(self, port: int, value: int, size_bytes: int, now_ticks: int) -> Messages:
         """Write a port at `now_ticks`; return what the write caused."""
+        self.is_touched = True
         self._advance_chips(now_ticks)
         messages = self.ports.write(port, value, size_bytes)
         self._refresh_chips()
@@ -168,6 +173,7 @@ class Board:
         self, core_id: int, physical: int, size_bytes: int, now_ticks: int
     ) -> tuple[int, Messages]:
         """Read device memory as core `core_id` sees it."""
+        self.is_touched = True
         self.deliver(self.local_apics[core_id].advance(now_ticks))
         return self._memory_buses[core_id].read(physical, size_bytes)
 
@@ -175,6 +181,7 @@ class Board:
         self, core_id: int, physical: int, value: int, size_bytes: int, now_ticks: int
     ) -> Messages:
         """Write device memory as core `core_id` sees it."""
+        self.is_touched = True
         self.deliver(self.local_apics[core_id].advance(now_ticks))
         self._advance_chips(now_ticks)
         messages = self._memory_buses[core_id].write(physical, value, size_bytes)
@@ -186,12 +193,14 @@ class Board:
 
     def deliver(self, messages: Messages) -> None:
         """Route messages between the chips; those for the machine go to `mail`."""
+        self.is_touched = True
         if messages:
             self.has_news = True
             self.mail.extend(self._router.deliver(messages))
 
     def advance(self, now_ticks: int) -> None:
         """Let every chip whose deadline is reached act; local APICs first, by core id."""
+        self.is_touched = True
         self.has_news = True
         for core_id, deadline in enumerate(self._apic_deadlines):
             if deadline <= now_ticks:
@@ -207,6 +216,7 @@ class Board:
 
     def refresh_apic(self, core_id: int) -> None:
         """Ask a local APIC anew when its timer fires."""
+        self.is_touched = True
         deadline = self.local_apics[core_id].deadline_ticks()
         self._apic_deadlines[core_id] = NEVER if deadline is None else deadline
         self.deadline_ticks = min(self.chip_deadline_ticks, *self._apic_deadlines)
@@ -235,6 +245,7 @@ class Board:
 
     def acknowledge(self, core_id: int) -> int:
         """Begin the service of what waits for a core; return its vector."""
+        self.is_touched = True
         apic = self.local_apics[core_id]
         if apic.pending_vector() is not None:
             return apic.acknowledge()

@@ -129,6 +129,8 @@ class Machine:
             clock=clock,
             coherence=self._coherence,
             loop=self._loop,
+            log=self._log,
+            catalog=self._catalog,
         )
         self.devices.deliver(self.devices.uart.receive(config.serial_input))
 

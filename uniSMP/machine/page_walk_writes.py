@@ -19,8 +19,8 @@ from uniSMP.core import context as cx
 from uniSMP.core import native_state as ns
 from uniSMP.core.core import Core
 from uniSMP.core.execution_log import ExecutionLog
-from uniSMP.core.native_cache import is_cache_writable
 from uniSMP.machine import firmware
+from uniSMP.native_cache import is_cache_writable
 
 _CACHE = is_cache_writable(__file__)
 _PAGE_WORDS = 512
@@ -101,6 +101,30 @@ def _differences(ram: Any, shadow: Any, pages: Any) -> Any:  # noqa: ANN401
     return found
 
 
+def paging_pages(words: npt.NDArray[np.uint64], cores: Sequence[Core]) -> npt.NDArray[np.bool_]:
+    """Return for each page of RAM whether it holds paging structures that some core uses now."""
+    is_table: npt.NDArray[np.bool_] = np.zeros(len(words) // _PAGE_WORDS, dtype=np.bool_)
+    for core in cores:
+        context = core.engine.context
+        _mark_root(words, is_table, *(context.quad(at) for at in (cx.CR0, cx.CR3, cx.CR4, cx.EFER)))
+    return is_table
+
+
+def _mark_root(
+    words: npt.NDArray[np.uint64],
+    is_table: npt.NDArray[np.bool_],
+    cr0: int,
+    cr3: int,
+    cr4: int,
+    efer: int,
+) -> None:
+    """Mark the pages that hold paging structures of a core with these control registers."""
+    if not cr0 & _PG:
+        return
+    levels = _LONG if efer & _LMA else _PAE_LEGACY if cr4 & _PAE else _LEGACY
+    _mark(words, (cr3 & paging.ADDRESS_MASK) >> 12, levels, bool(cr4 & _PAE), is_table)
+
+
 class PageWalkWrites:
     """Finds the page walkers' writes of one machine.
 
@@ -163,11 +187,7 @@ class PageWalkWrites:
             self._is_touched = True
 
     def _find_tables(self, cr0: int, cr3: int, cr4: int, efer: int) -> None:
-        if not cr0 & _PG:
-            return
-        levels = _LONG if efer & _LMA else _PAE_LEGACY if cr4 & _PAE else _LEGACY
-        root = (cr3 & paging.ADDRESS_MASK) >> 12
-        _mark(self._words, root, levels, bool(cr4 & _PAE), self._is_table)
+        _mark_root(self._words, self._is_table, cr0, cr3, cr4, efer)
         self._tables = np.flatnonzero(self._is_table)
 
     def _log_differences(self, core: Core, pages: npt.NDArray[np.int64]) -> None:

@@ -25,6 +25,7 @@ from uniSMP.machine.virtual_clock import VirtualClock
 from uniSMP.schedule.policy import PlannedSchedule, Schedule
 
 if TYPE_CHECKING:
+    from uniSMP.machine.event_log import EventLog
     from uniSMP.machine.tracer import Tracer
 
 _FINAL = frozenset({Outcome.FINISHED, Outcome.GUEST_FAILED, Outcome.TRIPLE_FAULT})
@@ -337,7 +338,10 @@ class RunLoop:
         if self._tracer is not None:
             self._tracer.follow_window()
         is_on = self._tracer is not None and self._tracer.is_wanted()
-        events = self._tracer.events if is_on and self._tracer is not None else None
+        self.tell(self._tracer.events if is_on and self._tracer is not None else None)
+
+    def tell(self, events: "EventLog | None") -> None:
+        """Tell `events` from now on what happens around the cores."""
         self.boundary.events = events
         for platform in self._platforms:
             platform.events = events

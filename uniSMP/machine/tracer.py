@@ -289,6 +289,7 @@ class Tracer:
             "core": rows.core,
             "register": _words(rows.register, register_watch.NAMES),
             "value": rows.value,
+            "is_delivery": rows.is_delivery,
         }
         self._sink.add("registers", columns)
 

@@ -1,0 +1,425 @@
+"""Runs one machine slice by slice as somebody outside chooses, and puts it back again.
+
+Everything the cores do is in the execution log, from the scene on: RAM is put back by the writes in
+it. A slice ends where its core cannot go on: it halts, rests, waits, or the run is over.
+
+A core *rests* at one of the addresses of the scene. It *waits* where it came back to the same
+instruction with the same registers and memory (see `waiting`), and can go on when a byte it read
+has changed or an interrupt comes. A round that told nothing new is taken back, as if it had not
+been run.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum, auto
+
+import numpy as np
+import numpy.typing as npt
+
+from uniSMP.arch.exceptions import Fault
+from uniSMP.core import context as cx
+from uniSMP.core import native_spin
+from uniSMP.core import native_state as ns
+from uniSMP.core.core import Core, Stop
+from uniSMP.errors import DivergenceError
+from uniSMP.explore import rewinding, waiting
+from uniSMP.explore.fabric import DELIVERY, SENT, Fabric
+from uniSMP.explore.schedule import NMI, NO_VECTOR, Slice
+from uniSMP.machine.board import NEVER
+from uniSMP.machine.machine import Machine
+from uniSMP.machine.outcome import Ending
+from uniSMP.machine.page_walk_writes import paging_pages
+from uniSMP.memory.page_tracking import used_pages
+
+_FOREVER = 1 << 62
+_LOG_WORDS = 1 << 18
+_PAGE_MASK = 0xFFF
+_FRAME_BYTES = 40
+Column = npt.NDArray[np.int64]
+_NO_WAITING: Column = np.full(1, -1, dtype=np.int64)
+
+
+class Halt(Enum):
+    """Why a slice ended."""
+
+    LIMIT = auto()
+    """The instructions asked for are retired."""
+    HALTED = auto()
+    RESTS = auto()
+    WAITS = auto()
+    POINT = auto()
+    """The next instruction is at one of `points`."""
+    WINDOW = auto()
+    """An interrupt can be accepted here, and nobody said that it be held back."""
+    OVER = auto()
+    """The run has ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What a waiting core has read, and the values it found."""
+
+    places: Column
+    values: npt.NDArray[np.uint8]
+
+
+class Executor:
+    """Runs the cores of one machine.
+
+    Args:
+        machine: loaded, not run yet, not recorded.
+
+    Attributes:
+        machine: the machine.
+        slices: what has been run since power-on, or since the scene.
+        boot_slices: what was run from power-on to the scene.
+        waits: for each core, what it waits for, or None.
+        rests: for each core, whether it stands at an address where it rests.
+        points: linear addresses before which slices end.
+        first_step: instructions retired when the scene began.
+        most_instructions: that one execution retires.
+        marks: writes marks into the log.
+    """
+
+    def __init__(self, machine: Machine) -> None:
+        machine.check_fresh()
+        self.machine = machine
+        parts = machine.parts
+        self.cores = parts.cores
+        self.boundary = parts.loop.boundary
+        self._parts, self._loop, self._board, self._clock = (
+            *(parts, parts.loop, parts.board),
+            parts.clock,
+        )
+        self.log = parts.log
+        self.marks = Fabric(parts)
+        self.slices: list[Slice] = []
+        self.boot_slices: list[Slice] = []
+        self.points: frozenset[int] = frozenset()
+        self._places: frozenset[int] = frozenset()
+        count = len(self.cores)
+        self.waits: list[Waiting | None] = [None] * count
+        self.rests = [False] * count
+        self._spins: Column = np.zeros(native_spin.WORDS, dtype=np.int64)
+        self._ram = parts.ram.bytes
+        self.origin: npt.NDArray[np.uint8] = self._ram
+        self._is_logged = False
+        self.first_step = 0
+        self.most_instructions = _FOREVER
+        self._stopped = -1
+        self._loop.begin(None)
+
+    # -- what can be done ------------------------------------------------------------------------
+
+    @property
+    def ending(self) -> Ending | None:
+        """Why the run is over, or None."""
+        return self.boundary.ending
+
+    @property
+    def steps(self) -> int:
+        """Instructions retired since power-on."""
+        return self._clock.steps
+
+    @property
+    def left(self) -> int:
+        """Instructions that an execution may still retire."""
+        return self.first_step + self.most_instructions - self.steps
+
+    def can_run(self, core_id: int) -> bool:
+        """Return whether a core can execute its next instruction with an effect."""
+        if self.rests[core_id] or not self.cores[core_id].can_run:
+            return False
+        waits = self.waits[core_id]
+        return waits is None or bool(waiting.has_changed(self._ram, waits.places, waits.values))
+
+    def can_take(self, core_id: int) -> bool:
+        """Return whether an interrupt or NMI that is pending can be delivered to a core now."""
+        core = self.cores[core_id]
+        if core.is_shut_down or core.waits_for_start:
+            return False
+        return self.boundary.is_nmi_due(core) or self.boundary.is_interrupt_due(core)
+
+    # -- doing it --------------------------------------------------------------------------------
+
+    def run(
+        self, core_id: int, limit: int = _FOREVER, *, holds: bool = False, stops: bool = False
+    ) -> Halt:
+        """Run a core, which `can_run`, until it cannot go on.
+
+        Args:
+            core_id: the core.
+            limit: most instructions; where one is given the core runs so many, waiting or not.
+            holds: whether interrupts pending for the core wait.
+            stops: whether the slice ends at the next of `points`.
+        """
+        core = self.cores[core_id]
+        self._enter(core, NO_VECTOR)
+        self.waits[core_id] = None
+        self._watch_spins(core, is_wanted=limit == _FOREVER)
+        before = core.retired
+        self._stopped = -1
+        try:
+            return self._run(core, before + min(limit, self.left), holds=holds, stops=stops)
+        finally:
+            self._count(core.retired - before)
+            self._parts.coherence.synchronize()
+
+    def _watch_spins(self, core: Core, *, is_wanted: bool) -> None:
+        """Find out from now on whether the core waits, or do not."""
+        if not self._is_logged:
+            return
+        core.watch_spins(self._spins if is_wanted else None)
+        if is_wanted and self._stopped != core.core_id:
+            native_spin.begin(core.engine.state, _signed(core.engine.context.linear_rip))
+
+    def _count(self, instructions: int) -> None:
+        """Add to the slice under way; drop it where nothing happened in it."""
+        last = self.slices.pop()
+        if last.instructions + instructions or last.vector != NO_VECTOR:
+            self.slices.append(last._replace(instructions=last.instructions + instructions))
+
+    def _enter(self, core: Core, vector: int) -> None:
+        """Begin a slice, or go on with the last one."""
+        self._clock.switch_to(core)
+        core.yield_on_pause(enabled=False)
+        rip = core.engine.context.linear_rip
+        core.engine.state[ns.PASSED] = core.retired if rip in self.points else -1
+        last = self.slices[-1] if self.slices else None
+        if last is None or last.core != core.core_id or vector != NO_VECTOR:
+            self.slices.append(Slice(core.core_id, 0, vector))
+
+    def _run(self, core: Core, end: int, *, holds: bool, stops: bool) -> Halt:
+        boundary, loop, core_id = self.boundary, self._loop, core.core_id
+        while boundary.ending is None:
+            boundary.advance_due_devices()
+            if not holds and self.can_take(core_id):
+                return Halt.WINDOW
+            left = end - core.retired
+            if left <= 0:
+                return Halt.LIMIT
+            has_nmi = boundary.has_nmi[core_id] and not holds
+            if has_nmi and core.is_shadowed:
+                left = 1
+            watches = not holds and self._board.has_interrupt(core_id)
+            stop = loop.run_core(core, left, watch_interrupts=watches, watch_iret=has_nmi)
+            boundary.is_dead(core, stop)
+            halt = self._after(core, stop, stops=stops)
+            if halt is not None:
+                return halt
+        return Halt.OVER
+
+    def _after(self, core: Core, stop: Stop, *, stops: bool) -> Halt | None:
+        """Return why a slice ends where a core stopped; None where it goes on."""
+        if stop is Stop.HALT:
+            return Halt.HALTED if self.boundary.ending is None else Halt.OVER
+        if stop is Stop.SPIN:
+            return Halt.WAITS if self._is_waiting(core) else None
+        if stop is not Stop.REST:
+            return None
+        self.rests[core.core_id] = core.engine.context.linear_rip in self._places
+        if self.rests[core.core_id]:
+            return Halt.RESTS
+        if stops:
+            self._stopped = core.core_id
+            return Halt.POINT
+        core.engine.state[ns.PASSED] = core.retired
+        return None
+
+    def take(self, core_id: int) -> int:
+        """Deliver what is pending for a core; return the vector, or NMI.
+
+        Raises:
+            DivergenceError: nothing can be delivered now.
+        """
+        core, boundary = self.cores[core_id], self.boundary
+        if not self.can_take(core_id):
+            raise DivergenceError(f"core {core_id} can take no interrupt here")
+        is_nmi = boundary.is_nmi_due(core)
+        self._stopped = -1
+        self.waits[core_id] = None
+        self.rests[core_id] = False
+        self._clock.switch_to(core)
+        vector = NMI if is_nmi else boundary.acknowledge(core)
+        self._enter(core, vector)
+        place = int(self.log.head[ns.LOG_COUNT])
+        rip = core.engine.context.linear_rip
+        if self._is_logged:
+            self.marks.mark(core_id, DELIVERY + 8 * core_id, is_write=True, value=vector)
+            self.marks.mark(core_id, SENT + 8 * core_id, is_write=True)
+        if is_nmi:
+            boundary.deliver_nmi(core)
+        else:
+            boundary.deliver_interrupt(core, vector)
+        if self._is_logged:
+            self.log.words[place + 3] = _signed(rip)
+            self.log.words[place + 4] = self._stack_place(core, _FRAME_BYTES)
+        self._parts.coherence.synchronize()
+        return vector
+
+    def pass_time(self) -> bool:
+        """Let time pass until a device acts, where no core can do anything; False: none will."""
+        deadline = self._board.deadline_ticks
+        if deadline == NEVER or self.boundary.ending is not None:
+            return False
+        spinning = [core for core in self.cores if core.can_run and not self.rests[core.core_id]]
+        if spinning:
+            return self._spin_until(spinning[0], deadline)
+        if any(self.rests):
+            return False
+        self.boundary.idle()
+        return self.boundary.ending is None
+
+    def _spin_until(self, core: Core, deadline: int) -> bool:
+        """Let a waiting core really wait until a device acts."""
+        self._watch_spins(core, is_wanted=False)
+        self._enter(core, NO_VECTOR)
+        before = core.retired
+        count = max(1, self._clock.instructions_until(deadline))
+        while core.retired < before + count and self.boundary.ending is None and core.can_run:
+            self._loop.run_core(core, before + count - core.retired)
+        self.boundary.advance_due_devices()
+        self._count(core.retired - before)
+        return self.boundary.ending is None
+
+    # -- waiting ---------------------------------------------------------------------------------
+
+    def _is_waiting(self, core: Core) -> bool:
+        """Return whether a core that came back waits; a round that told nothing is taken back."""
+        state, spins, log = core.engine.state, self._spins, self.log
+        at = int(spins[native_spin.FOUND])
+        visit = spins[at : at + native_spin.VISIT_WORDS]
+        begin, end = int(visit[native_spin.LOG_COUNT]), int(log.head[ns.LOG_COUNT])
+        places = _NO_WAITING
+        if visit[native_spin.DEVICES] == state[ns.DEVICES]:
+            places = waiting.bytes_read(
+                *(log.words, begin, end, self._ram, self.origin, self._stack_place(core)),
+            )
+        if len(places) and places[0] < 0:
+            native_spin.visit_anew(state)
+            return False
+        if waiting.only_repeats(log.words, begin, end, core.core_id):
+            state[ns.RETIRED] = visit[native_spin.RETIRED]
+            log.head[ns.LOG_COUNT] = begin
+        self.waits[core.core_id] = Waiting(places, self._ram[places].copy())
+        return True
+
+    def _stack_place(self, core: Core, above: int = 0) -> int:
+        """Return the physical address `above` bytes over the stack pointer, or 0."""
+        context = core.engine.context
+        linear = context.register(cx.RSP)
+        if not context.is_long_mode:
+            linear = linear + context.segment(cx.SS).base & cx.MASK32
+        try:
+            return core.memory.translate(linear & ~_PAGE_MASK) + (linear & _PAGE_MASK) + above
+        except Fault:
+            return 0
+
+    # -- the scene -------------------------------------------------------------------------------
+
+    def rest_at(self, addresses: Iterable[int]) -> None:
+        """Let cores rest at these linear addresses; those that do go on if theirs is none."""
+        self._places = frozenset(addresses)
+        self._watch_places()
+        self.rests = [core.engine.context.linear_rip in self._places for core in self.cores]
+
+    def stop_at(self, addresses: Iterable[int]) -> None:
+        """Let slices end before instructions at these linear addresses, too."""
+        points = frozenset(addresses)
+        if points != self.points:
+            self.points = points
+            self._watch_places()
+
+    def _watch_places(self) -> None:
+        for core in self.cores:
+            core.blocks.rest_at(self._places | self.points)
+
+    def begin_scene(self) -> None:
+        """Make how things stand the scene that `rewind` goes back to; log from now on."""
+        self._is_logged = True
+        self._scene = _Scene(self)
+        self.origin = self._scene.origin
+        self.log.start(
+            _LOG_WORDS + ns.LOG_RESERVE, self.log.grow, wants_instructions=False, logs_accesses=True
+        )
+        for core in self.cores:
+            core.watch(logs_accesses=True, logs_registers=False)
+        self._loop.tell(self.marks)
+        self._board.observe(self.marks)
+        self.first_step = self.steps
+        self.boot_slices, self.slices = self.slices, []
+
+    def memory_at_scene(self, physical: int, size_bytes: int) -> bytes:
+        """Return bytes of RAM as they were when the scene began."""
+        return self.origin[physical : physical + size_bytes].tobytes()
+
+    def _grow(self) -> None:
+        self.log.grow()
+
+    def rewind(self) -> None:
+        """Go back to the scene."""
+        self._scene.restore()
+        self.log.head[ns.LOG_COUNT] = 0
+        self.slices = []
+        self._stopped = -1
+
+
+class _Scene:
+    """How things stood when the scene began."""
+
+    def __init__(self, executor: Executor) -> None:
+        self._executor = executor
+        parts = executor.machine.parts
+        self._parts = parts
+        self.origin = _copy(parts.ram.bytes)
+        self._is_table = paging_pages(parts.ram.bytes.view(np.uint64), parts.cores)
+        self._cores = [core.save() for core in parts.cores]
+        self._board = parts.board.save()
+        parts.board.is_touched = False
+        boundary = parts.loop.boundary
+        self._running = parts.clock.running
+        self._idle_ticks = parts.clock.idle_ticks
+        self._nmi = list(boundary.has_nmi)
+        self._interrupts = [dict(counts) for counts in boundary.interrupts]
+        self._console = bytes(boundary.console)
+        self._rests = list(executor.rests)
+        self._epochs = [int(core.engine.state[ns.EPOCH]) for core in parts.cores]
+
+    def restore(self) -> None:
+        """Put everything back."""
+        executor, parts = self._executor, self._parts
+        log = executor.log
+        written = rewinding.undo_writes(
+            *(log.words, int(log.head[ns.LOG_COUNT]), parts.ram.bytes, self.origin),
+            self._is_table,
+        )
+        if parts.board.is_touched:
+            parts.board.restore(self._board)
+            parts.board.is_touched = False
+        for number, core in enumerate(parts.cores):
+            state = core.engine.state
+            keeps = written == rewinding.NOTHING and state[ns.EPOCH] == self._epochs[number]
+            core.restore(self._cores[number], keeps_tlb=keeps)
+            self._epochs[number] = int(state[ns.EPOCH])
+        boundary = parts.loop.boundary
+        parts.clock.restore(self._running, self._idle_ticks)
+        boundary.ending = None
+        boundary.has_nmi[:] = self._nmi
+        boundary.interrupts[:] = [dict(counts) for counts in self._interrupts]
+        boundary.console[:] = self._console
+        boundary.idle_events = 0
+        executor.rests[:] = self._rests
+        executor.waits[:] = [None] * len(executor.waits)
+        parts.coherence.synchronize()
+
+
+def _signed(value: int) -> int:
+    return value if value < 1 << 63 else value - (1 << 64)
+
+
+def _copy(memory: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Return a copy; pages of zeros take no memory."""
+    copy = np.zeros_like(memory)
+    pages = used_pages(memory)
+    copy.reshape(-1, _PAGE_MASK + 1)[pages] = memory.reshape(-1, _PAGE_MASK + 1)[pages]
+    return copy

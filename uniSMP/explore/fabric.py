@@ -1,0 +1,95 @@
+"""Marks in the execution log for what is no access to memory: interrupts, HLT, devices.
+
+They are records of kind RECORD_SYSTEM (see `core.native_state`) with addresses that no RAM has.
+Like the pushes of a delivery each belongs to the next instruction its core retires.
+"""
+
+from typing import Any
+
+from uniSMP.core import native_state as ns
+from uniSMP.devices.messages import InterruptMessage, Message
+from uniSMP.machine.event_log import EventLog
+from uniSMP.machine.parts import MachineParts
+
+MARKS = 1 << 60
+"""Addresses from here on are marks."""
+SENT = MARKS
+"""+ 8 * core: an interrupt was sent to the core, or a delivery there is about to begin."""
+DELIVERY = MARKS | 1 << 20
+"""+ 8 * core: a delivery; `value` is the vector, `linear` the interrupted address, `rip` the
+physical address below which the handler's part of the stack lies, or -1."""
+HALT = MARKS | 1 << 21
+"""+ 8 * core: the instruction just retired was HLT."""
+PORT = MARKS | 1 << 22
+"""+ port."""
+DEVICE = MARKS | 1 << 58
+"""+ physical address of the page of a device that all cores share."""
+_MEMORY_KINDS = frozenset({"mmio_read", "mmio_write"})
+_PAGE_MASK = 0xFFF
+_APIC_PAGE = 0xFEE0_0000
+
+
+class Fabric(EventLog):
+    """Told of what happens around the cores of one machine; writes marks into their log.
+
+    Args:
+        parts: the machine.
+
+    Attributes:
+        is_kept: whether events are kept, too.
+        columns: events that were handed on.
+    """
+
+    def __init__(self, parts: MachineParts) -> None:
+        self.columns: list[dict[str, list[Any]]] = []
+        super().__init__(parts.clock, parts.cores, parts.board.local_apics, self.columns.append)
+        self._log = parts.log
+        self.is_kept = False
+
+    def mark(
+        self,
+        core_id: int,
+        address: int,
+        *,
+        is_write: bool,
+        value: int = 0,
+        linear: int = 0,
+        rip: int = 0,
+    ) -> None:
+        """Append a mark of 8 bytes at `address`."""
+        log = self._log
+        if log.head[ns.LOG_COUNT] + 5 > log.head[ns.LOG_CAPACITY]:
+            log.is_full()
+        count = int(log.head[ns.LOG_COUNT])
+        first = ns.RECORD_SYSTEM | (ns.RECORD_WRITE if is_write else 0) | 8 << 8 | core_id << 16
+        log.words[count : count + 5] = (first, address, value, linear, rip)
+        log.head[ns.LOG_COUNT] = count + 5
+
+    # -- told by the machine ---------------------------------------------------------------------
+
+    def add(self, kind: str, core_id: int | None = None, **values: Any) -> None:  # noqa: ANN401
+        """Mark an access to a device, or HLT."""
+        if self.is_kept:
+            super().add(kind, core_id, **values)
+        if core_id is None:
+            return
+        if kind in {"port_read", "port_write"}:
+            address = PORT + (values["address"] & ~7)
+            self.mark(core_id, address, is_write=True)
+        elif kind in _MEMORY_KINDS:
+            page = values["address"] & ~_PAGE_MASK
+            if page != _APIC_PAGE:
+                self.mark(core_id, DEVICE + page, is_write=True)
+        elif kind == "halt":
+            self.mark(core_id, HALT + 8 * core_id, is_write=True)
+        elif kind == "timer_fired":
+            self.mark(core_id, SENT + 8 * core_id, is_write=False)
+
+    def message_routed(self, message: Message, core_ids: tuple[int, ...]) -> None:
+        """Mark an interrupt that was sent."""
+        if self.is_kept:
+            super().message_routed(message, core_ids)
+        if isinstance(message, InterruptMessage):
+            source = 0 if message.source is None else message.source
+            for target in core_ids:
+                self.mark(source, SENT + 8 * target, is_write=False)

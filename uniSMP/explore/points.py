@@ -1,0 +1,100 @@
+"""Learns where cores meet: the instructions before which random strategies choose anew.
+
+A few executions are run, each from the scene, until several in a row have shown no new place. They
+depend on the scene alone, so that every process that explores it learns the same.
+"""
+
+from dataclasses import dataclass
+
+from uniSMP.explore.collecting import A_ADDRESS, DELIVERED, E_FIRST, E_KIND
+from uniSMP.explore.executor import Executor
+from uniSMP.explore.strategy import Execution, Move, Performer, straight_on
+from uniSMP.schedule.prng import SplitMix64
+
+_ENOUGH = 6
+_MOST = 60
+_MASK64 = (1 << 64) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Learnt:
+    """What is known of a scene.
+
+    Attributes:
+        addresses: linear addresses of instructions that access shared words.
+        choices: most moves that an execution had.
+    """
+
+    addresses: frozenset[int]
+    choices: int
+
+
+def enabled(executor: Executor) -> list[Move]:
+    """Return every move there is: deliveries first, by core."""
+    cores = range(len(executor.cores))
+    takes = [executor.can_take(core) for core in cores]
+    moves = [Move(core, takes=True) for core in cores if takes[core]]
+    moves += [Move(core, holds=takes[core], stops=True) for core in cores if executor.can_run(core)]
+    return moves
+
+
+def addresses_of(execution: Execution) -> set[int]:
+    """Return the linear addresses of the instructions of an execution that are events."""
+    analysis = execution.analysis
+    events = analysis.events[analysis.events[:, E_KIND] != DELIVERED]
+    return {int(each) & _MASK64 for each in analysis.accesses[events[:, E_FIRST], A_ADDRESS]}
+
+
+class _Scout:
+    """The first executions go straight on, each from another core; the others choose at random."""
+
+    name = "scout"
+
+    def __init__(self, cores: int) -> None:
+        self._cores = cores
+        self._random = SplitMix64(0)
+        self._number = -1
+        self._current = 0
+        self.addresses: set[int] = set()
+        self.moves = self.most_moves = 0
+
+    def new_execution(self) -> bool:
+        """Begin another execution."""
+        self._number += 1
+        self._current = self._number % self._cores
+        self.moves = 0
+        return True
+
+    def next_slice(self, executor: Executor) -> Move | None:
+        """Go straight on, or choose."""
+        if self._number < self._cores:
+            move = straight_on(executor, self._current, stops=True)
+        else:
+            moves = enabled(executor)
+            move = moves[self._random.below(len(moves))] if moves else None
+        if move is None:
+            return self.next_slice(executor) if executor.pass_time() else None
+        self._current = move.core
+        self.moves += 1
+        return move
+
+    def finished(self, execution: Execution) -> None:
+        """Take note of new places."""
+        self.addresses |= addresses_of(execution)
+        self.most_moves = max(self.most_moves, self.moves)
+
+
+def learn(performer: Performer) -> Learnt:
+    """Return what a scene's cores meet in; the executor stops there from now on."""
+    executor = performer.executor
+    scout = _Scout(len(executor.cores))
+    executor.stop_at(())
+    nothing_new = 0
+    for number in range(_MOST):
+        before = len(scout.addresses)
+        performer.perform(scout)
+        nothing_new = nothing_new + 1 if len(scout.addresses) == before else 0
+        executor.stop_at(scout.addresses)
+        if nothing_new >= _ENOUGH and number > len(executor.cores):
+            break
+    return Learnt(frozenset(scout.addresses), max(1, scout.most_moves))
