@@ -34,6 +34,7 @@ from uniSMP.checks.history import (
     Signed,
     Violation,
 )
+from uniSMP.checks.pieces import P_ROW, find_pieces
 from uniSMP.checks.places import Places, resolve, resolve_range
 from uniSMP.errors import ConfigError
 
@@ -86,7 +87,7 @@ class Races:
         rows = history.accesses
         if rows is None:
             raise ConfigError("races: the history has no accesses")
-        pieces, shared = vc.find_pieces(
+        pieces, shared = find_pieces(
             (rows.step, rows.core, rows.rip, rows.physical, rows.size, rows.kind),
             self._are_atomic(rows, ranges),
             self._others is Atomic.LOCKED_WORDS,
@@ -95,7 +96,7 @@ class Races:
         races = vc.find_races(pieces, shared, signals, slots, history.cores)
         telling = _Telling(history, rows)
         return [
-            telling.violation(int(pieces[earlier, vc.P_ROW]), int(pieces[later, vc.P_ROW]))
+            telling.violation(int(pieces[earlier, P_ROW]), int(pieces[later, P_ROW]))
             for earlier, later in races
         ]
 

@@ -1,14 +1,11 @@
 """Happens-before over the bytes that cores share, with vector clocks, in compiled code.
 
-A piece is the part of an access that lies in one word of 8 bytes. Each core has a vector clock;
-what a core did up to its clock c happened before another core's piece once that core knows c. For
-each byte stand the last plain write, the last synchronising write, and the plain reads since the
-last plain write: one piece while each happened before the next, else one for each core.
+Each core has a vector clock; what a core did up to its clock c happened before another core's piece
+once that core knows c. For each byte stand the last plain write and the plain reads since then: one
+piece while each happened before the next, else one for each core; and the last synchronising
+accesses of each core.
 
 Source: Flanagan and Freund, "FastTrack: efficient and precise dynamic race detection" (PLDI 2009).
-
-*Not exact*: of synchronising writes that are unordered among themselves only the last is compared
-with the plain accesses that follow.
 """
 
 from typing import Any
@@ -16,110 +13,27 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from uniSMP.checks.history import LOCKED, PAGE_WALK, WRITE
+from uniSMP.checks.pieces import (
+    ACQUIRES,
+    IS_WRITE,
+    P_BYTE,
+    P_CORE,
+    P_COUNT,
+    P_KIND,
+    P_RIP,
+    P_STEP,
+    RELEASES,
+    REPLACES,
+)
 from uniSMP.native_cache import is_cache_writable
 
 _CACHE = is_cache_writable(__file__)
-P_ROW, P_STEP, P_CORE, P_RIP, P_BYTE, P_COUNT, P_KIND = range(7)
-PIECE_WORDS = 7
-"""A piece: row of the access, its step, core and RIP; the first shared byte, how many; a kind."""
-IS_WRITE, ACQUIRES, RELEASES, REPLACES = 1, 2, 4, 8
-"""Bits of a kind: write; takes over what the byte's last release published; publishes, added to
-what is there or in its place. Without any of the last three it is plain."""
 S_STEP, S_CORE, S_SLOT, S_SENDS = range(4)
 SIGNAL_WORDS = 4
 """A signal: step, core, slot, and whether it is sent to the slot or taken from there."""
 _SYNCHRONISES = ACQUIRES | RELEASES | REPLACES
 _NONE, _MANY = -1, -2
 _MOST_PAIRS = 256
-
-
-@njit(cache=_CACHE)
-def _place(keys: Any, word: int) -> int:  # noqa: ANN401
-    """Return where a word stands, or would stand, in an open hash table."""
-    mask = len(keys) - 1
-    place = (word * 0x9E37_79B9 >> 7) & mask
-    while keys[place] != _NONE and keys[place] != word:
-        place = (place + 1) & mask
-    return int(place)
-
-
-@njit(cache=_CACHE)
-def _find_shared(core: Any, physical: Any, size: Any, kind: Any) -> tuple[Any, Any]:  # noqa: ANN401
-    """Return a hash table of the accessed words and the number of each shared one, or -1."""
-    capacity = 16
-    while capacity < 4 * len(core):
-        capacity *= 2
-    keys = np.full(capacity, _NONE, dtype=np.int64)
-    owner = np.full(capacity, _NONE, dtype=np.int64)
-    state = np.zeros(capacity, dtype=np.uint8)
-    for row in range(len(core)):
-        if kind[row] & PAGE_WALK != 0:
-            continue
-        for word in range(physical[row] >> 3, (physical[row] + size[row] - 1 >> 3) + 1):
-            place = _place(keys, word)
-            if keys[place] == _NONE:
-                keys[place], owner[place] = word, core[row]
-            state[place] |= (1 if owner[place] != core[row] else 0) | (kind[row] & WRITE) << 1
-    numbers = np.full(capacity, _NONE, dtype=np.int64)
-    count = 0
-    for place in range(capacity):
-        if state[place] == 3:  # noqa: PLR2004 - two cores, and a write
-            numbers[place] = count
-            count += 1
-    return keys, numbers
-
-
-@njit(cache=_CACHE)
-def find_pieces(columns: Any, is_atomic: Any, locked_words: bool) -> tuple[Any, int]:  # noqa: ANN401, FBT001
-    """Return the pieces of accesses to shared words in their order, and how many bytes there are.
-
-    Args:
-        columns: of `AccessRows`: step, core, rip, physical, size, kind.
-        is_atomic: for each access, whether it is atomic though plain.
-        locked_words: whether aligned plain accesses are atomic to bytes that locked ones access.
-    """
-    step, core, rip, physical, size, kind = columns
-    keys, numbers = _find_shared(core, physical, size, kind)
-    shared = 8 * (numbers.max() + 1) if len(numbers) else 0
-    pieces = np.empty((2 * len(core), PIECE_WORDS), dtype=np.int64)
-    is_locked = np.zeros(shared, dtype=np.bool_)
-    count = 0
-    for row in range(len(core)):
-        if kind[row] & PAGE_WALK != 0:
-            continue
-        first, end = physical[row], physical[row] + size[row]
-        for word in range(first >> 3, (end - 1 >> 3) + 1):
-            number = numbers[_place(keys, word)]
-            if number == _NONE:
-                continue
-            begin, behind = max(first, word << 3) & 7, min(end - (word << 3), 8)
-            piece = pieces[count]
-            piece[P_ROW], piece[P_STEP], piece[P_CORE] = row, step[row], core[row]
-            piece[P_RIP], piece[P_BYTE] = rip[row], 8 * number + begin
-            piece[P_COUNT] = behind - begin
-            piece[P_KIND] = _kind(kind[row], is_atomic[row])
-            if kind[row] & LOCKED != 0:
-                is_locked[8 * number + begin : 8 * number + behind] = True
-            count += 1
-    if locked_words:
-        for index in range(count):
-            piece = pieces[index]
-            row = piece[P_ROW]
-            locked = is_locked[piece[P_BYTE] : piece[P_BYTE] + piece[P_COUNT]].all()
-            if locked and physical[row] % size[row] == 0:
-                piece[P_KIND] = _kind(kind[row], True)  # noqa: FBT003
-    return pieces[:count], shared
-
-
-@njit(cache=_CACHE)
-def _kind(kind: int, is_atomic: bool) -> int:  # noqa: FBT001
-    is_write = kind & WRITE != 0
-    if kind & LOCKED != 0:
-        return IS_WRITE | ACQUIRES | RELEASES if is_write else ACQUIRES
-    if is_atomic:
-        return IS_WRITE | REPLACES if is_write else ACQUIRES
-    return IS_WRITE if is_write else 0
 
 
 @njit(cache=_CACHE)
@@ -163,6 +77,23 @@ def _is_unordered(pieces: Any, earlier: int, at: Any, known: Any) -> bool:  # no
 
 
 @njit(cache=_CACHE)
+def _races_with(
+    pieces: Any,  # noqa: ANN401
+    index: int,
+    earlier: Any,  # noqa: ANN401
+    clock: Any,  # noqa: ANN401
+    races: Any,  # noqa: ANN401
+    count: int,
+) -> int:
+    """Compare a piece with one of each core; return how many races are known."""
+    at, known = clock
+    for core in range(len(earlier)):
+        if _is_unordered(pieces, earlier[core], at, known):
+            count = _add_race(pieces, earlier[core], index, races, count)
+    return count
+
+
+@njit(cache=_CACHE)
 def _races_of(
     pieces: Any,  # noqa: ANN401
     index: int,
@@ -173,23 +104,22 @@ def _races_of(
 ) -> int:
     """Compare a piece with those before it; return how many races are known."""
     at, known = clock
-    writes, sync_writes, reads, many, own = bytes_
+    writes, reads, many, own, rows, sync_writes, sync_reads = bytes_
     kind, byte = pieces[index, P_KIND], pieces[index, P_BYTE]
     for place in range(byte, byte + pieces[index, P_COUNT]):
         if _is_unordered(pieces, writes[place], at, known):
             count = _add_race(pieces, writes[place], index, races, count)
-        if kind & _SYNCHRONISES == 0 and _is_unordered(pieces, sync_writes[place], at, known):
-            count = _add_race(pieces, sync_writes[place], index, races, count)
-        if kind & IS_WRITE == 0 or reads[place] == _NONE:
+        is_synchronised = kind & _SYNCHRONISES == 0 and rows[place] != _NONE
+        if is_synchronised:
+            count = _races_with(pieces, index, sync_writes[rows[place]], clock, races, count)
+        if kind & IS_WRITE == 0:
             continue
-        if reads[place] != _MANY:
-            if _is_unordered(pieces, reads[place], at, known):
-                count = _add_race(pieces, reads[place], index, races, count)
-            continue
-        for core in range(len(known)):
-            earlier = many[own[place], core]
-            if _is_unordered(pieces, earlier, at, known):
-                count = _add_race(pieces, earlier, index, races, count)
+        if is_synchronised:
+            count = _races_with(pieces, index, sync_reads[rows[place]], clock, races, count)
+        if reads[place] == _MANY:
+            count = _races_with(pieces, index, many[own[place]], clock, races, count)
+        elif _is_unordered(pieces, reads[place], at, known):
+            count = _add_race(pieces, reads[place], index, races, count)
     return count
 
 
@@ -197,17 +127,21 @@ def _races_of(
 def _remember(pieces: Any, index: int, clock: Any, bytes_: Any, used: int) -> int:  # noqa: ANN401
     """Note a piece in its bytes; return how many bytes have had a read for each core."""
     at, known = clock
-    writes, sync_writes, reads, many, own = bytes_
-    kind, byte = pieces[index, P_KIND], pieces[index, P_BYTE]
+    writes, reads, many, own, rows, sync_writes, sync_reads = bytes_
+    kind, byte, core = pieces[index, P_KIND], pieces[index, P_BYTE], pieces[index, P_CORE]
     for place in range(byte, byte + pieces[index, P_COUNT]):
         if kind & _SYNCHRONISES != 0:
             if kind & IS_WRITE != 0:
-                sync_writes[place] = index
+                sync_writes[rows[place], core] = index
+            else:
+                sync_reads[rows[place], core] = index
         elif kind & IS_WRITE != 0:
             writes[place] = index
-            sync_writes[place] = reads[place] = _NONE
+            reads[place] = _NONE
+            if rows[place] != _NONE:
+                sync_writes[rows[place]] = sync_reads[rows[place]] = _NONE
         elif reads[place] == _MANY:
-            many[own[place], pieces[index, P_CORE]] = index
+            many[own[place], core] = index
         elif not _is_unordered(pieces, reads[place], at, known):
             reads[place] = index
         else:
@@ -216,7 +150,7 @@ def _remember(pieces: Any, index: int, clock: Any, bytes_: Any, used: int) -> in
                 used += 1
             many[own[place]] = _NONE
             many[own[place], pieces[reads[place], P_CORE]] = reads[place]
-            many[own[place], pieces[index, P_CORE]] = index
+            many[own[place], core] = index
             reads[place] = _MANY
     return used
 
@@ -270,7 +204,8 @@ def find_races(pieces: Any, shared: int, signals: Any, slots: int, cores: int) -
     rows, published_count = _number_published(pieces, shared)
     published = np.zeros((published_count, cores), dtype=np.int64)
     writes = np.full(shared, _NONE, dtype=np.int64)
-    sync_writes = np.full(shared, _NONE, dtype=np.int64)
+    sync_writes = np.full((published_count, cores), _NONE, dtype=np.int64)
+    sync_reads = np.full((published_count, cores), _NONE, dtype=np.int64)
     reads = np.full(shared, _NONE, dtype=np.int64)
     own = np.full(shared, _NONE, dtype=np.int64)
     many = np.empty((64, cores), dtype=np.int64)
@@ -285,7 +220,7 @@ def find_races(pieces: Any, shared: int, signals: Any, slots: int, cores: int) -
         at[index] = known[piece[P_CORE]]
         if used + 8 > len(many):
             many = np.concatenate((many, np.empty_like(many)))
-        bytes_ = (writes, sync_writes, reads, many, own)
+        bytes_ = (writes, reads, many, own, rows, sync_writes, sync_reads)
         count = _races_of(pieces, index, (at, known), bytes_, races, count)
         used = _remember(pieces, index, (at, known), bytes_, used)
         _release(piece, known, rows, published)
