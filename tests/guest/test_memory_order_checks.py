@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -100,6 +101,18 @@ def test_operation_without_a_lock_races_with_itself(program: Program) -> None:
     path = "pair_interrupt < int_handle < interrupt prestubs+0x600"
     assert f"[{path} < main < boot_entry]" in found[0].summary
     assert f"[{path} < ap_main < TRAMPOLINE_BASE]" in found[0].summary
+
+
+def test_start_up_orders_what_was_prepared_for_the_core_that_starts(program: Program) -> None:
+    image = program("pair_tas")
+    check = Races(BOOT_FLAGS, Atomic.LOCKED_WORDS)
+    history, found = watch(image, SeededRandom(3, 20), check)
+    starts = {"init", "start_up"}
+    others = [event for event in history.events if event.kind not in starts]
+    unordered = check.examine(replace(history, events=others))
+    assert found == []
+    trampoline = range(0x8000, 0x9000)  # where core 1 reads what core 0 put there for it
+    assert any(rip in trampoline for each in unordered for rip in each.rips)
 
 
 IPI = (

@@ -39,7 +39,7 @@ from uniSMP.checks.places import Places, resolve, resolve_range
 from uniSMP.errors import ConfigError
 
 NAME = "races"
-_ATOMIC_SIZES = (1, 2, 4, 8)
+_IS_ATOMIC_SIZE = np.isin(np.arange(256), [1, 2, 4, 8])
 _LONGEST = 8
 _ANY_VECTOR = -1
 _TAKING = {"interrupt_delivered": False, "init": True, "start_up": True, "nmi": True}
@@ -76,6 +76,7 @@ class Races:
         self.needs = Needs.ACCESSES | Needs.EVENTS
         self._atomic = tuple(atomic)
         self._others = others
+        self._known: tuple[Mapping[str, int], list[range]] = ({}, [])
 
     def examine(self, history: History) -> list[Violation]:
         """Return a violation for each two instructions that race, the earliest first.
@@ -83,7 +84,7 @@ class Races:
         Raises:
             ConfigError: a symbol is missing.
         """
-        ranges = [_atomic_range(history.symbols, text) for text in self._atomic]
+        ranges = self._ranges_of(history.symbols)
         rows = history.accesses
         if rows is None:
             raise ConfigError("races: the history has no accesses")
@@ -94,25 +95,33 @@ class Races:
         )
         signals, slots = _signals(history.events)
         races = vc.find_races(pieces, shared, signals, slots, history.cores)
+        if not len(races):
+            return []
         telling = _Telling(history, rows)
         return [
             telling.violation(int(pieces[earlier, P_ROW]), int(pieces[later, P_ROW]))
             for earlier, later in races
         ]
 
+    def _ranges_of(self, symbols: Mapping[str, int]) -> list[range]:
+        """Return the declared places; many histories have the same symbols."""
+        if self._known[0] is not symbols:
+            self._known = symbols, [_atomic_range(symbols, text) for text in self._atomic]
+        return self._known[1]
+
     def _are_atomic(self, rows: AccessRows, ranges: Sequence[range]) -> npt.NDArray[np.bool_]:
         """Return for each access whether it is atomic by its size and place."""
-        is_aligned: npt.NDArray[np.bool_] = (
-            rows.physical % np.maximum(rows.size, 1) == 0
-        ) & np.isin(rows.size, _ATOMIC_SIZES)
+        size = rows.size
+        is_aligned: npt.NDArray[np.bool_] = rows.physical & (size - np.uint8(1)) == 0
+        is_aligned &= _IS_ATOMIC_SIZE[size]
         if self._others is Atomic.ALIGNED:
             return is_aligned
         first = np.where(rows.has_linear, rows.linear, rows.physical).view(np.uint64)
+        last = first + (size - np.uint8(1))
         inside = np.zeros(len(first), np.bool_)
         for each in ranges:
-            last = np.uint64((each.stop - 1) & _MASK64)
-            end = first + rows.size.astype(np.uint64) - np.uint64(1)
-            inside |= (first >= np.uint64(each.start & _MASK64)) & (end <= last)
+            low, high = np.uint64(each.start & _MASK64), np.uint64((each.stop - 1) & _MASK64)
+            inside |= (first >= low) & (last <= high)
         inside &= is_aligned
         return inside
 
