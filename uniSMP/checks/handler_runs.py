@@ -4,11 +4,14 @@ A handler that never returns but switches to another task appears to hold what t
 an IRET of it. INIT and reset end all handlers.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+
 from uniSMP.checks.executed_code import IRETS, ExecutedCode
-from uniSMP.checks.history import Event, History
+from uniSMP.checks.history import Event, History, Signed
 
 ENTRIES = ("interrupt_delivered", "exception", "software_interrupt")
 """Kinds of events that enter a handler; only the first comes from outside of the core."""
@@ -72,6 +75,22 @@ def handler_runs(history: History, code: ExecutedCode) -> list[HandlerRun]:
         stack.append(HandlerRun(event, number, step, -1, len(stack)))
         runs.append(stack[-1])
     return runs
+
+
+def are_external(runs: Sequence[HandlerRun], core: int, steps: Signed) -> npt.NDArray[np.bool_]:
+    """Return whether each of some instructions of a core ran in a handler of an interrupt.
+
+    Args:
+        runs: of one history.
+        core: core id.
+        steps: of its instructions, ascending.
+    """
+    inside = np.zeros(len(steps), dtype=np.bool_)
+    for run in runs:
+        if run.core == core and run.is_external:
+            begin, behind = np.searchsorted(steps, [run.begin_step, run.end_step])
+            inside[begin : behind if run.end_step >= 0 else None] = True
+    return inside
 
 
 Mark = tuple[int, int, int, Event | None, int]
