@@ -8,7 +8,8 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from uniSMP.core import engine_build, native, native_cache
+from uniSMP import native_cache
+from uniSMP.core import engine_build, native
 from uniSMP.errors import UniSMPError
 from uniSMP.memory import page_tracking
 

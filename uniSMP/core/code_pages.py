@@ -12,8 +12,8 @@ from llvmlite import ir
 from numba import carray, njit, types
 from numba.extending import intrinsic
 
-from uniSMP.core.native_cache import is_cache_writable
 from uniSMP.core.native_calls import pointer
+from uniSMP.native_cache import is_cache_writable
 
 _CACHE = is_cache_writable(__file__)
 COMPARE_FUNCTION = 0

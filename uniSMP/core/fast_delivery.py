@@ -17,9 +17,9 @@ from uniSMP.arch.flags import STATUS_FLAGS
 from uniSMP.core import context as cx
 from uniSMP.core import native_state as ns
 from uniSMP.core.native import LOG_LONGEST
-from uniSMP.core.native_cache import is_cache_writable
 from uniSMP.core.native_calls import pointer
 from uniSMP.core.page_walk import walk
+from uniSMP.native_cache import is_cache_writable
 
 _CACHE = is_cache_writable(__file__)
 _ALL_BITS = cx.MASK32

@@ -11,8 +11,8 @@ import numpy.typing as npt
 from numba import njit
 
 from uniSMP.core import native_state as ns
-from uniSMP.core.native_cache import is_cache_writable
 from uniSMP.errors import InternalError
+from uniSMP.native_cache import is_cache_writable
 
 _CACHE = is_cache_writable(__file__)
 WRITE, LOCKED, DELIVERY, PAGE_WALK = 1, 2, 4, 8

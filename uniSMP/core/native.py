@@ -18,7 +18,6 @@ from numba import carray, cfunc, njit, types
 
 from uniSMP.core import context as cx
 from uniSMP.core import native_state as ns
-from uniSMP.core.native_cache import is_cache_writable
 from uniSMP.core.native_calls import (
     call_start,
     call_stop,
@@ -29,6 +28,7 @@ from uniSMP.core.native_calls import (
 from uniSMP.core.native_flags import is_undone, restore_flags
 from uniSMP.core.native_spin import comes_back, is_steady
 from uniSMP.core.native_time import read_time
+from uniSMP.native_cache import is_cache_writable
 
 _CACHE = is_cache_writable(__file__)
 _IF = 1 << 9

@@ -15,8 +15,8 @@ from uniSMP.core import context as cx
 from uniSMP.core import native, native_tlb
 from uniSMP.core import native_state as ns
 from uniSMP.core.code_pages import first_changed_page
-from uniSMP.core.native_cache import is_cache_writable
 from uniSMP.core.native_calls import pointer
+from uniSMP.native_cache import is_cache_writable
 
 _CACHE = is_cache_writable(__file__)
 _IF = 1 << 9

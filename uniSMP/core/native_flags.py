@@ -11,8 +11,8 @@ from numba import carray, njit
 from uniSMP.arch.flags import STATUS_FLAGS
 from uniSMP.core import context as cx
 from uniSMP.core import native_state as ns
-from uniSMP.core.native_cache import is_cache_writable
 from uniSMP.core.native_calls import call_reg_read, pointer
+from uniSMP.native_cache import is_cache_writable
 
 _CACHE = is_cache_writable(__file__)
 _DB = 1

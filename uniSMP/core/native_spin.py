@@ -14,8 +14,8 @@ from uniSMP.arch.apic import LocalApicRegister
 from uniSMP.arch.flags import STATUS_FLAGS
 from uniSMP.core import context as cx
 from uniSMP.core import native_state as ns
-from uniSMP.core.native_cache import is_cache_writable
 from uniSMP.core.native_calls import pointer
+from uniSMP.native_cache import is_cache_writable
 
 _CACHE = is_cache_writable(__file__)
 LAST_START = 0

@@ -12,8 +12,8 @@ import numpy as np
 from numba import carray, njit
 
 from uniSMP.core import native_state as ns
-from uniSMP.core.native_cache import is_cache_writable
 from uniSMP.core.native_calls import pointer
+from uniSMP.native_cache import is_cache_writable
 
 _CACHE = is_cache_writable(__file__)
 TABLES = 64

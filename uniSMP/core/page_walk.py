@@ -17,7 +17,7 @@ from numba import njit
 
 from uniSMP.arch import paging
 from uniSMP.arch.flags import Cr0, Cr4, Efer
-from uniSMP.core.native_cache import is_cache_writable
+from uniSMP.native_cache import is_cache_writable
 
 _PG = int(Cr0.PG)
 _WP = int(Cr0.WP)

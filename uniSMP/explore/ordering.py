@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from uniSMP.core.native_cache import is_cache_writable
+from uniSMP.native_cache import is_cache_writable
 from uniSMP.explore.collecting import (
     A_BEFORE,
     A_CORE,

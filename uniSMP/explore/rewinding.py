@@ -5,7 +5,7 @@ from typing import Any
 from numba import njit
 
 from uniSMP.core import native_state as ns
-from uniSMP.core.native_cache import is_cache_writable
+from uniSMP.native_cache import is_cache_writable
 from uniSMP.explore.fabric import MARKS
 
 _CACHE = is_cache_writable(__file__)

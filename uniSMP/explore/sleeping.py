@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from uniSMP.core.native_cache import is_cache_writable
+from uniSMP.native_cache import is_cache_writable
 from uniSMP.explore.collecting import A_CORE, A_EVENT, A_MASK, A_WORD, A_WRITE, DELIVERED
 
 _CACHE = is_cache_writable(__file__)

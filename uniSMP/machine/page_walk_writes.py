@@ -19,8 +19,8 @@ from uniSMP.core import context as cx
 from uniSMP.core import native_state as ns
 from uniSMP.core.core import Core
 from uniSMP.core.execution_log import ExecutionLog
-from uniSMP.core.native_cache import is_cache_writable
 from uniSMP.machine import firmware
+from uniSMP.native_cache import is_cache_writable
 
 _CACHE = is_cache_writable(__file__)
 _PAGE_WORDS = 512
@@ -110,7 +110,7 @@ def paging_pages(words: npt.NDArray[np.uint64], cores: Sequence[Core]) -> npt.ND
     return is_table
 
 
-def _mark_root(  # noqa: PLR0913, PLR0917 - registers
+def _mark_root(
     words: npt.NDArray[np.uint64],
     is_table: npt.NDArray[np.bool_],
     cr0: int,

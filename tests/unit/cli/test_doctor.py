@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from uniSMP import native_cache
 from uniSMP.cli import doctor
-from uniSMP.core import engine_build, native_cache
+from uniSMP.core import engine_build
 from uniSMP.memory import page_tracking
 
 Unismp = Callable[..., Any]

@@ -4,8 +4,8 @@ numba refuses to compile a cached function when it finds no directory to write t
 installation without a home); uniSMP then compiles at each start instead.
 
 numba compiles a function anew when its own file changes, but not when a module changes whose
-constants or functions went into it. So what is kept is thrown away when any module of this package,
-or of `arch`, is another than when it was compiled.
+constants or functions went into it. So what is kept of a room is thrown away when any module of the
+room, or of `core` and `arch`, which others take from, is another than when it was compiled.
 """
 
 import functools
@@ -34,17 +34,17 @@ def cache_directory(module_file: str) -> Path | None:
         return None
     directory = Path(probe.stats.cache_path)
     try:
-        _refresh(directory)
+        _refresh(directory, Path(module_file).parent)
     except OSError:
         return None
     return directory
 
 
 @functools.cache
-def _refresh(directory: Path) -> None:
+def _refresh(directory: Path, room: Path) -> None:
     """Throw away what was compiled from other sources."""
     stamp = directory / _STAMP
-    now = _source_stamp()
+    now = _source_stamp(room)
     try:
         if stamp.read_text() == now:
             return
@@ -56,11 +56,11 @@ def _refresh(directory: Path) -> None:
 
 
 @functools.cache
-def _source_stamp() -> str:
-    """Return what identifies the sources of this package and of `arch`."""
+def _source_stamp(room: Path) -> str:
+    """Return what identifies the sources of a room, of `core` and of `arch`."""
     facts = [
         f"{path.name} {path.stat().st_size} {path.stat().st_mtime_ns}"
-        for folder in (_PACKAGE, _PACKAGE.parent / "arch")
+        for folder in sorted({room, _PACKAGE / "core", _PACKAGE / "arch"})
         for path in sorted(folder.glob("*.py"))
     ]
     return hashlib.sha256("\n".join(facts).encode()).hexdigest()
