@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from uniSMP import Image, Machine, RoundRobin, SeededRandom
+from uniSMP import Image, Machine, RoundRobin, SeededRandom, assemble
 from uniSMP.checks.code_writes import CodeWrites
 from uniSMP.checks.freed_frames import FreedFrames
 from uniSMP.checks.guard_pages import GuardPages
 from uniSMP.checks.stale_translations import StaleTranslations
+from uniSMP.errors import ConfigError
 from uniSMP.machine.observation import observe
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -126,7 +127,7 @@ def test_recursion_too_deep_reaches_the_guard_range() -> None:
     found = summaries(judge(RECURSION.format(depth=9), GuardPages(["guard..stack_bottom"])))
     assert [each.partition(" the guard")[0] for each in found] == [
         "core 0 at deeper+0x4 (0x100026) writes to",
-        "core 0 at deepest (0x10002d) reads from",
+        "core 0 at deepest (0x10002b) reads from",
     ]
 
 
@@ -161,8 +162,33 @@ handler:
 
 # -- frames ----------------------------------------------------------------------------------------
 
+PMM = """
+.include "boot/kernel.asm"
+.include "locks/swap_xchg.asm"
+.include "pmm/pmm.asm"
+.code64
+main:
+    call pmm_init
+    mov edi, 2
+    call pmm_alloc
+    mov rbx, rax
+    mov dword ptr [rbx], 1
+    mov dword ptr [rbx + 0x1008], 1
+BODY
+    xor eax, eax
+    ret
+.include "boot/data.asm"
+.include "pmm/data.asm"
+.include "boot/end.asm"
+"""
+FREE_BOTH = "mov rdi, rbx\nmov esi, 2\ncall pmm_free\n"
+FREE_SECOND = "lea rdi, [rbx + 0x1000]\nmov esi, 1\ncall pmm_free\n"
+FREE_UNALIGNED = "lea rdi, [rbx + 8]\nmov esi, 1\ncall pmm_free\n"
+ALLOC_ONE = "mov edi, 1\ncall pmm_alloc\n"
+WRITE_SECOND = "use: mov dword ptr [rbx + 0x1008], 2\n"
 
-def pmm(image: Image, cores: int, schedule: RoundRobin | SeededRandom, most: int) -> list[str]:
+
+def freed(image: Image, cores: int, schedule: RoundRobin | SeededRandom, most: int) -> list[str]:
     check = FreedFrames()
     with Machine(cores=cores) as machine:
         machine.load(image)
@@ -170,8 +196,180 @@ def pmm(image: Image, cores: int, schedule: RoundRobin | SeededRandom, most: int
     return summaries(check.examine(history))
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-def test_workload_of_the_manager_uses_no_freed_frame(
-    program: Callable[[str], Image], seed: int
-) -> None:
-    assert pmm(program("lock_ticket"), 2, SeededRandom(seed, 300), 3_000_000) == []
+def freed_in(body: str) -> list[str]:
+    return freed(assemble(PMM.replace("BODY", body)), 1, RoundRobin(1000), 1_000_000)
+
+
+def test_frame_that_is_written_after_it_was_freed_is_reported() -> None:
+    found = freed_in(FREE_BOTH + WRITE_SECOND)
+    assert len(found) == 1
+    assert found[0].startswith("core 0 at use (0x10")
+    assert " writes to 0x1b2008: frame 0x1b2 was freed by core 0 at step " in found[0]
+
+
+def test_frame_that_is_read_after_a_part_of_its_range_was_freed_is_reported() -> None:
+    found = freed_in(FREE_SECOND + "mov eax, [rbx]\nuse: mov eax, [rbx + 0x1008]\n")
+    assert len(found) == 1
+    assert " reads from 0x1b2008: frame 0x1b2 was freed by core 0 at step " in found[0]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        WRITE_SECOND + FREE_BOTH,
+        FREE_SECOND + "mov dword ptr [rbx], 2\n",
+        FREE_SECOND + ALLOC_ONE + WRITE_SECOND,
+        FREE_UNALIGNED + WRITE_SECOND,  # an error: nothing was freed
+    ],
+)
+def test_frame_that_is_used_while_it_is_allocated_is_fine(body: str) -> None:
+    assert freed_in(body) == []
+
+
+def test_frame_that_was_allocated_and_freed_anew_is_reported() -> None:
+    found = freed_in(
+        FREE_SECOND + ALLOC_ONE + WRITE_SECOND + FREE_SECOND + "mov dword ptr [rbx + 0x1FF8], 3\n"
+    )
+    assert len(found) == 1
+    assert " writes to 0x1b2ff8: frame 0x1b2 was freed" in found[0]
+
+
+def test_workload_of_the_manager_uses_no_freed_frame(program: Callable[[str], Image]) -> None:
+    assert freed(program("lock_ticket"), 2, SeededRandom(1, 300), 3_000_000) == []
+
+
+def test_guest_without_the_manager_is_refused() -> None:
+    with pytest.raises(ConfigError, match="no symbol pmm_enter"):
+        judge("_start:\nfinish\n", FreedFrames())
+
+
+# -- translations ----------------------------------------------------------------------------------
+
+PAGING = """
+.set TABLE, 0x10000
+.macro fill page, target
+    mov dword ptr [TABLE + \\page * 8], \\target + 3
+.endm
+_start:
+    mov esi, 0xFEE00000
+    mov dword ptr [rsi + 0xF0], 0x1FF
+    cmp edi, 1
+    je second
+    gate 0x40, shootdown
+    gate 14, absent
+    fill 0, 0x20000
+    mov rax, cr3
+    mov rax, [rax]                      # the table below the root
+    and rax, -4096
+    mov rax, [rax]                      # the first page directory
+    and rax, -4096
+    mov dword ptr [rax + 8 * 2], TABLE + 3      # linear 4 MiB on
+    mov dword ptr [0x5000], 1
+wait_first:
+    pause
+    cmp dword ptr [0x5000], 2
+    jne wait_first
+change:
+    CHANGE
+    mov dword ptr [0x5000], 3
+wait_second:
+    pause
+    cmp dword ptr [0x5000], 4
+    jne wait_second
+    finish
+second:
+    lidt [rip + idt]
+    mov rbx, 0x400000
+wait_ready:
+    pause
+    cmp dword ptr [0x5000], 1
+    jne wait_ready
+    sti
+    BEFORE
+    mov dword ptr [0x5000], 2
+wait_change:
+    pause
+    cmp dword ptr [0x5000], 3
+    jne wait_change
+    AFTER
+use:
+    mov eax, [rbx + 8]
+absent:
+    mov dword ptr [0x5000], 4
+    cli
+    hlt
+shootdown:
+    HANDLER
+    mov dword ptr [rsi + 0xB0], 0
+    mov dword ptr [0x5004], 1
+    iretq
+"""
+TOUCH = "mov eax, [rbx]"
+REMAP = "fill 0, 0x21000"
+UNMAP = "mov dword ptr [TABLE], 0"
+TELL = """
+    mov dword ptr [rsi + 0x310], 1 << 24
+    mov dword ptr [rsi + 0x300], 0x40
+wait_told:
+    pause
+    cmp dword ptr [0x5004], 1
+    jne wait_told
+"""
+
+
+def stale(change: str, *, before: str = TOUCH, after: str = "", handler: str = "") -> list[str]:
+    source = PAGING.replace("CHANGE", change).replace("BEFORE", before)
+    source = source.replace("AFTER", after).replace("HANDLER", handler)
+    return summaries(judge(source, StaleTranslations(), cores=2))
+
+
+def test_page_that_another_core_moved_is_used_through_the_old_translation() -> None:
+    assert stale(REMAP) == [
+        "core 1 at use (0x10011a) uses the old translation to 0x20000 of linear 0x400008, which "
+        "core 0 changed at change (0x1000c0) (now 0x21000): core 1 has not invalidated it"
+    ]
+
+
+def test_page_that_another_core_unmapped_is_still_used() -> None:
+    found = stale(UNMAP)
+    assert len(found) == 1
+    assert "(now not present)" in found[0]
+
+
+@pytest.mark.parametrize(
+    "after", ["invlpg [rbx]", "mov rax, cr3\nmov cr3, rax", "mov rax, cr4\nmov cr4, rax"]
+)
+def test_core_that_invalidates_before_it_uses_the_page_again_is_right(after: str) -> None:
+    assert stale(REMAP, after=after) == []
+
+
+def test_core_that_has_never_used_the_page_is_right() -> None:
+    assert stale(REMAP, before="") == []
+
+
+def test_core_that_uses_another_page_of_the_table_is_right() -> None:
+    assert stale("fill 1, 0x21000\nfill 1, 0x22000") == []
+
+
+def test_change_of_an_absent_entry_needs_no_invalidation() -> None:
+    assert stale("fill 3, 0x21000", after="add rbx, 0x3000") == []
+
+
+def test_core_that_is_told_and_invalidates_is_right() -> None:
+    assert stale(REMAP + TELL, handler="invlpg [rbx]") == []
+
+
+def test_core_that_is_told_and_does_not_invalidate_is_reported() -> None:
+    found = stale(REMAP + TELL)
+    assert len(found) == 1
+    assert found[0].startswith("core 1 at use (")
+
+
+def test_new_value_of_accessed_bits_alone_is_no_change() -> None:
+    assert stale("fill 0, 0x20060") == []
+
+
+def test_table_that_is_unlinked_is_used_through_old_translations() -> None:
+    found = stale("mov dword ptr [rax + 8 * 2], 0")
+    assert len(found) == 1
+    assert "may still use the old translation of linear 0x400008" in found[0]
