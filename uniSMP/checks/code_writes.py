@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from uniSMP.checks.executed_code import ExecutedCode
+from uniSMP.checks.executed_code import executed_code
 from uniSMP.checks.history import DELIVERY, PAGE_WALK, WRITE, AccessRows, History, Needs, Violation
 from uniSMP.checks.places import Places, resolve_range
 
@@ -36,7 +36,7 @@ class CodeWrites:
         rows = history.accesses
         if rows is None:
             return []
-        code, owners = ExecutedCode(history).bytes_executed()
+        code, owners = executed_code(history).bytes_executed()
         for each in allowed:
             keep = (code < each.start) | (code >= each.stop)
             code, owners = code[keep], owners[keep]

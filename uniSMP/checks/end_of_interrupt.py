@@ -16,7 +16,6 @@ from dataclasses import dataclass, field
 from uniSMP.arch.apic import LocalApicRegister as Reg
 from uniSMP.checks.apic_events import is_write_of
 from uniSMP.checks.core_time import CoreTime
-from uniSMP.checks.executed_code import ExecutedCode
 from uniSMP.checks.handler_runs import HandlerRun, handler_runs
 from uniSMP.checks.history import Event, History, Needs, Violation
 from uniSMP.checks.places import Places
@@ -50,7 +49,7 @@ class EndOfInterrupt:
     def examine(self, history: History) -> list[Violation]:
         """Return one violation for each handler and each EOI that is wrong, see `Check.examine`."""
         places = Places(history.symbols)
-        by_number = {run.number: run for run in handler_runs(history, ExecutedCode(history))}
+        by_number = {run.number: run for run in handler_runs(history)}
         services = [_Service() for _ in range(history.cores)]
         found: list[Violation] = []
         for number, event in enumerate(history.events):

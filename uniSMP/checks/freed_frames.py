@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from uniSMP.checks.executed_code import PUSHES, ExecutedCode
+from uniSMP.checks.executed_code import PUSHES, executed_code
 from uniSMP.checks.history import (
     DELIVERY,
     PAGE_WALK,
@@ -52,7 +52,7 @@ class FreedFrames:
         rows = history.accesses
         if rows is None:
             return []
-        code = ExecutedCode(history)
+        code = executed_code(history)
         runs = manager_runs(history, rows, code)
         inside = runs.are_inside(rows)
         frames = rows.physical >> FRAME_SHIFT

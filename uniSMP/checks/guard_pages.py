@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from uniSMP.checks.executed_code import PUSHES, ExecutedCode
+from uniSMP.checks.executed_code import PUSHES, executed_code
 from uniSMP.checks.history import (
     DELIVERY,
     PAGE_WALK,
@@ -107,7 +107,7 @@ class GuardPages:
     ) -> Iterator[Violation]:
         if not stacks:
             return
-        is_push = np.isin(rows.rip, ExecutedCode(history).addresses(PUSHES))
+        is_push = np.isin(rows.rip, executed_code(history).addresses(PUSHES))
         is_push |= (rows.kind & DELIVERY) != 0
         pushes = np.nonzero(is_push & ((rows.kind & (WRITE | PAGE_WALK)) == WRITE))[0]
         for core in np.unique(rows.core[pushes]):

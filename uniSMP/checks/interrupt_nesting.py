@@ -1,6 +1,5 @@
 """Handlers that interrupt handlers: more levels at once on a core than a bound."""
 
-from uniSMP.checks.executed_code import ExecutedCode
 from uniSMP.checks.handler_runs import HandlerRun, handler_runs
 from uniSMP.checks.history import Event, History, Needs, Violation
 from uniSMP.checks.places import Places
@@ -30,7 +29,7 @@ class InterruptNesting:
         places = Places(history.symbols)
         stacks: dict[int, list[HandlerRun]] = {}
         found: dict[tuple[str | int, ...], Violation] = {}
-        for run in handler_runs(history, ExecutedCode(history)):
+        for run in handler_runs(history):
             stack = stacks.setdefault(run.core, [])
             del stack[run.depth :]
             stack.append(run)

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from uniSMP.checks.core_time import ON, CoreTime
-from uniSMP.checks.executed_code import ExecutedCode
 from uniSMP.checks.handler_runs import HandlerRun, are_external, handler_runs
 from uniSMP.checks.history import AccessRows, History, Needs, Signed, Violation
 from uniSMP.checks.lock_words import LockWord, found_locks, given_lock
@@ -49,7 +48,7 @@ class LockDiscipline:
             words = found_locks(rows)
         if not words:
             return []
-        runs = handler_runs(history, ExecutedCode(history))
+        runs = handler_runs(history)
         found = [
             violation
             for word in words

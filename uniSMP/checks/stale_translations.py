@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from uniSMP.checks.core_time import CoreTime
-from uniSMP.checks.executed_code import ExecutedCode
+from uniSMP.checks.executed_code import ExecutedCode, executed_code
 from uniSMP.checks.handler_runs import HandlerRun, handler_runs
 from uniSMP.checks.history import PAGE_WALK, AccessRows, History, Needs, Signed, Violation
 from uniSMP.checks.memory_at import MemoryAt
@@ -70,9 +70,9 @@ class StaleTranslations:
         changes = PageTableChanges(history, rows, memory).find()
         if not changes:
             return []
-        code = ExecutedCode(history, memory)
+        code = executed_code(history)
         cores = _cores(history, rows, code)
-        runs = handler_runs(history, code)
+        runs = handler_runs(history)
         found: dict[tuple[str | int, ...], Violation] = {}
         for change, end in zip(changes, _ends(changes, len(rows.step)), strict=True):
             by = cores[int(rows.core[change.row])]
