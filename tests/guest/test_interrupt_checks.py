@@ -1,15 +1,19 @@
 """Kernels that lose interrupts, nest them, keep them out and acknowledge them wrongly."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from uniSMP import Image, Machine, SeededRandom
 from uniSMP.checks.end_of_interrupt import EndOfInterrupt
+from uniSMP.checks.history import History, Needs
 from uniSMP.checks.interrupt_nesting import InterruptNesting
 from uniSMP.checks.interrupts_off import InterruptsOff
 from uniSMP.checks.lock_discipline import LockDiscipline
 from uniSMP.checks.lost_interrupts import LostInterrupts
+from uniSMP.machine.observation import observe
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from observing import judge, summaries
@@ -94,8 +98,10 @@ INNER = "other_handler:\niretq\n"
 def test_handler_in_a_handler_is_too_deep_for_one_level() -> None:
     found = judge(NESTED + INNER, InterruptNesting(1))
     assert summaries(found) == [
-        "core 0 is in 2 handlers at once, 1 are allowed: interrupt 0x40, int 0x51; the last "
-        "entered at handler (0x10009a)"
+        (
+            "core 0 is in 2 handlers at once, 1 are allowed: interrupt 0x40, int 0x51; the last "
+            "entered at handler (0x10009a)"
+        )
     ]
     assert found[0].key == ("interrupt-nesting", 0x40, 0x51)
 
@@ -119,8 +125,10 @@ def off(source: str) -> list[str]:
 def test_long_stretch_with_interrupts_off_is_reported_from_its_beginning() -> None:
     found = off(ENABLE + "sti\nnop\ncli\nbusy:\nspin 150\nsti\nnop\nfinish\n" + HANDLERS)
     assert found == [
-        "core 0 executes 302 instructions with IF = 0, 200 are allowed: from busy (0x100083) at "
-        "step 18 on"
+        (
+            "core 0 executes 302 instructions with IF = 0, 200 are allowed: from busy (0x100083) "
+            "at step 18 on"
+        )
     ]
 
 
@@ -152,8 +160,10 @@ def ended(source: str) -> list[str]:
 def test_handler_that_returns_without_eoi_leaves_its_vector_in_service() -> None:
     found = ended(ENABLE + "sti\nsend 0, 0x40\nnop\nfinish\nhandler:\niretq\n" + INNER)
     assert found == [
-        "the handler of vector 0x40 at handler (0x10009a) returns on core 0 without EOI: the "
-        "vector stays in service"
+        (
+            "the handler of vector 0x40 at handler (0x10009a) returns on core 0 without EOI: the "
+            "vector stays in service"
+        )
     ]
 
 
@@ -239,3 +249,43 @@ def test_counter_is_no_lock() -> None:
     source = ENABLE + "sti\nlock inc dword ptr [lock]\nsend 0, 0x40\nnop\nfinish\n"
     counted = "handler:\nlock inc dword ptr [lock]\neoi\niretq\n.balign 8\nlock: .quad 0\n"
     assert locks(source + counted + INNER) == []
+
+
+# -- programs of the library -----------------------------------------------------------------------
+
+
+def observed(image: Image, needs: Needs, seed: int, most: int) -> History:
+    with Machine(cores=2) as machine:
+        machine.load(image)
+        _, history = observe(machine, needs, SeededRandom(seed, 50), max_instructions=most)
+    return history
+
+
+@pytest.mark.parametrize(
+    "protocol", ["tas", "ttas", "ticket", "mcs", "delegate", "freeze_ordered", "swap_xchg"]
+)
+def test_protocol_whose_locks_are_held_with_interrupts_off_is_fine(
+    program: Callable[[str], Image], protocol: str
+) -> None:
+    check = LockDiscipline()
+    history = observed(program(f"pair_{protocol}"), check.needs, 3, 40_000)
+    assert check.examine(history) == []
+
+
+@pytest.mark.parametrize("seed", [2, 3])
+def test_lock_of_tas_irqon_is_reported_whether_or_not_it_hangs(
+    program: Callable[[str], Image], seed: int
+) -> None:
+    check = LockDiscipline()
+    history = observed(program("pair_tas_irqon"), check.needs, seed, 40_000)
+    (found,) = summaries(check.examine(history))
+    assert found.startswith("the lock at tas_word (0x")
+
+
+@pytest.mark.parametrize("name", ["timer_tick", "ioapic_pit", "ipi_ping", "pair_freeze_ordered"])
+def test_programs_treat_interrupts_well(program: Callable[[str], Image], name: str) -> None:
+    history = observed(program(name), Needs.ACCESSES | Needs.EVENTS | Needs.FLAGS, 3, 200_000)
+    assert LostInterrupts().examine(history) == []
+    assert InterruptNesting(2).examine(history) == []
+    assert InterruptsOff(30_000).examine(history) == []
+    assert EndOfInterrupt().examine(history) == []

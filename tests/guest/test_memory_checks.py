@@ -1,6 +1,7 @@
 """Kernels that write to code, overflow stacks, use freed frames and stale translations."""
 
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,8 +9,10 @@ import pytest
 
 from uniSMP import Image, Machine, RoundRobin, SeededRandom, assemble
 from uniSMP.checks.code_writes import CodeWrites
+from uniSMP.checks.executed_code import executed_code
 from uniSMP.checks.freed_frames import FreedFrames
 from uniSMP.checks.guard_pages import GuardPages
+from uniSMP.checks.pmm_operations import ALLOC, FREE, manager_runs
 from uniSMP.checks.stale_translations import StaleTranslations
 from uniSMP.errors import ConfigError
 from uniSMP.machine.observation import observe
@@ -38,8 +41,10 @@ behind:
 def test_store_to_code_that_was_executed_is_reported() -> None:
     found = judge(PATCHED, CodeWrites())
     assert summaries(found) == [
-        "core 0 at store (0x100017) writes 1 bytes to code: the instruction at patched "
-        "(0x100012), executed before"
+        (
+            "core 0 at store (0x100017) writes 1 bytes to code: the instruction at patched "
+            "(0x100012), executed before"
+        )
     ]
     assert found[0].key == ("code-writes", 0x100017, 0x100012)
 
@@ -118,8 +123,10 @@ def test_recursion_within_the_stack_is_fine(check: GuardPages) -> None:
 def test_recursion_too_deep_pushes_below_the_bottom() -> None:
     found = judge(RECURSION.format(depth=9), GuardPages(stacks=["stack_bottom..stack_top"]))
     assert summaries(found) == [
-        "core 0 at deeper+0x4 (0x100026) pushes below the bottom of the stack "
-        "stack_bottom..stack_top, at guard+0x38 (0x101038)"
+        (
+            "core 0 at deeper+0x4 (0x100026) pushes below the bottom of the stack "
+            "stack_bottom..stack_top, at guard+0x38 (0x101038)"
+        )
     ]
 
 
@@ -155,8 +162,10 @@ handler:
 """
     found = summaries(judge(source, GuardPages(["0x7000000000..0x7000001000"])))
     assert found == [
-        "core 0 at touch (0x10004c) faults at 0x7000000008, in the guard range "
-        "0x7000000000..0x7000001000"
+        (
+            "core 0 at touch (0x10004c) faults at 0x7000000008, in the guard range "
+            "0x7000000000..0x7000001000"
+        )
     ]
 
 
@@ -188,16 +197,12 @@ ALLOC_ONE = "mov edi, 1\ncall pmm_alloc\n"
 WRITE_SECOND = "use: mov dword ptr [rbx + 0x1008], 2\n"
 
 
-def freed(image: Image, cores: int, schedule: RoundRobin | SeededRandom, most: int) -> list[str]:
-    check = FreedFrames()
-    with Machine(cores=cores) as machine:
-        machine.load(image)
-        _, history = observe(machine, check.needs, schedule, max_instructions=most)
-    return summaries(check.examine(history))
-
-
 def freed_in(body: str) -> list[str]:
-    return freed(assemble(PMM.replace("BODY", body)), 1, RoundRobin(1000), 1_000_000)
+    check = FreedFrames()
+    with Machine(cores=1) as machine:
+        machine.load(assemble(PMM.replace("BODY", body)))
+        _, history = observe(machine, check.needs, RoundRobin(1000), max_instructions=1_000_000)
+    return summaries(check.examine(history))
 
 
 def test_frame_that_is_written_after_it_was_freed_is_reported() -> None:
@@ -235,7 +240,17 @@ def test_frame_that_was_allocated_and_freed_anew_is_reported() -> None:
 
 
 def test_workload_of_the_manager_uses_no_freed_frame(program: Callable[[str], Image]) -> None:
-    assert freed(program("lock_ticket"), 2, SeededRandom(1, 300), 3_000_000) == []
+    check = FreedFrames()
+    with Machine(cores=2) as machine:
+        machine.load(program("lock_ticket"))
+        result, history = observe(
+            machine, check.needs, SeededRandom(1, 300), max_instructions=3_000_000
+        )
+    assert history.accesses is not None
+    runs = manager_runs(history, history.accesses, executed_code(history))
+    assert result.console.endswith(b"LOCK PASS cores=2 operations=400\n")
+    assert Counter(each.kind for each in runs.operations) == {ALLOC: 200, FREE: 200}
+    assert check.examine(history) == []
 
 
 def test_guest_without_the_manager_is_refused() -> None:
@@ -325,8 +340,10 @@ def stale(change: str, *, before: str = TOUCH, after: str = "", handler: str = "
 
 def test_page_that_another_core_moved_is_used_through_the_old_translation() -> None:
     assert stale(REMAP) == [
-        "core 1 at use (0x10011a) uses the old translation to 0x20000 of linear 0x400008, which "
-        "core 0 changed at change (0x1000c0) (now 0x21000): core 1 has not invalidated it"
+        (
+            "core 1 at use (0x10011a) uses the old translation to 0x20000 of linear 0x400008, "
+            "which core 0 changed at change (0x1000c0) (now 0x21000): core 1 has not invalidated it"
+        )
     ]
 
 

@@ -7,10 +7,11 @@ import pytest
 
 from uniSMP.checks.freed_frames import FreedFrames
 from uniSMP.checks.history import DELIVERY, PAGE_WALK, WRITE, Violation
+from uniSMP.checks.pmm_operations import ALLOC, FREE
 
 sys.path.insert(0, str(Path(__file__).parent))
 from histories import Access, history
-from test_pmm_operations import ALLOC, FREE, MEMORY, RUN, SYMBOLS, operation
+from manager import MEMORY, RUN, SYMBOLS, operation
 
 OTHER = (0, 0x111)
 WHOLE = [*RUN, OTHER, *RUN, OTHER]

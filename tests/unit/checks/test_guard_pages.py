@@ -43,8 +43,10 @@ def test_access_that_overlaps_the_guard_range_is_reported(
         (WRITE, "core 0 at 0x11 writes to the guard range guard..bottom, at guard+0x8 (0x2008)"),
         (
             WRITE | DELIVERY,
-            "a delivery to core 0, interrupted at 0x11, writes to the guard range guard..bottom, "
-            "at guard+0x8 (0x2008)",
+            (
+                "a delivery to core 0, interrupted at 0x11, writes to the guard range "
+                "guard..bottom, at guard+0x8 (0x2008)"
+            ),
         ),
     ],
 )
