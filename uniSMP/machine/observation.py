@@ -159,9 +159,20 @@ class Observation:
 
 def events_of(columns: Mapping[str, Any]) -> Iterable[Event]:
     """Return rows of the table of events, but for the beginnings and ends of slices."""
-    names = ("step", "core", "kind", "rip", "vector", "source", "targets", "value", "address")
+    names = (
+        "step",
+        "core",
+        "kind",
+        "rip",
+        "vector",
+        "source",
+        "targets",
+        "value",
+        "address",
+        "cr2",
+    )
     details = _details(columns)
-    for step, core, kind, rip, vector, source, targets, value, address, detail in zip(
+    for step, core, kind, rip, vector, source, targets, value, address, cr2, detail in zip(
         *(columns[name] for name in names), details, strict=True
     ):
         if kind not in _SCHEDULING:
@@ -174,7 +185,7 @@ def events_of(columns: Mapping[str, Any]) -> Iterable[Event]:
                 source=source,
                 targets=tuple(targets or ()),
                 value=_or_none(value),
-                address=_or_none(address),
+                address=_or_none(address if cr2 is None else cr2),
                 detail=detail,
             )
 
