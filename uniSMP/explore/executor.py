@@ -349,7 +349,7 @@ class _Scene:
         self.origin = _copy(parts.ram.bytes)
         self._is_table = paging_pages(parts.ram.bytes.view(np.uint64), parts.cores)
         self._cores = [core.save() for core in parts.cores]
-        self._board = parts.board.save()
+        self._board = parts.board.remember()
         parts.board.is_touched = False
         boundary = parts.loop.boundary
         self._running = parts.clock.running
@@ -369,7 +369,7 @@ class _Scene:
             self._is_table,
         )
         if parts.board.is_touched:
-            parts.board.restore(self._board)
+            parts.board.go_back(self._board)
             parts.board.is_touched = False
         for number, core in enumerate(parts.cores):
             state = core.engine.state
