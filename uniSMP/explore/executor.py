@@ -75,6 +75,7 @@ class Executor:
         waits: for each core, what it waits for, or None.
         rests: for each core, whether it stands at an address where it rests.
         points: linear addresses before which slices end.
+        first_step: instructions retired when the scene began.
         marks: writes marks into the log.
     """
 
@@ -100,6 +101,7 @@ class Executor:
         self._ram = parts.ram.bytes
         self._origin: npt.NDArray[np.uint8] = self._ram
         self._is_logged = False
+        self.first_step = 0
         self._stopped = -1
         self._loop.begin(None)
 
@@ -326,7 +328,13 @@ class Executor:
         for core in self.cores:
             core.watch(logs_accesses=True, logs_registers=False)
         self._loop.tell(self.marks)
+        self._board.observe(self.marks)
+        self.first_step = self.steps
         self.slices = []
+
+    def memory_at_scene(self, physical: int, size_bytes: int) -> bytes:
+        """Return bytes of RAM as they were when the scene began."""
+        return self._origin[physical : physical + size_bytes].tobytes()
 
     def _grow(self) -> None:
         self.log.grow()

@@ -57,7 +57,11 @@ def wakes_at(accesses: Any, kinds: Any, entry: Any, row: int, core: int, is_deli
             if not is_delivery and kinds[index, 0] == DELIVERED:
                 return index
             continue
-        word, mask, writes = accesses[index, A_WORD], accesses[index, A_MASK], accesses[index, A_WRITE]
+        word, mask, writes = (
+            accesses[index, A_WORD],
+            accesses[index, A_MASK],
+            accesses[index, A_WRITE],
+        )
         for other in range(len(entry)):
             if (
                 entry[other, A_WORD] == word
