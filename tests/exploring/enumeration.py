@@ -195,6 +195,9 @@ def _bottoms(following: dict[State, list[State]]) -> Iterator[frozenset[End]]:
             lows[state] = min(lows[state], numbers[after])
 
 
+TRACES = {}
+
+
 def traces(executor: Executor, most: int = 100_000) -> dict[int, set[End]] | None:
     """Return the traces of all interleavings with their ends; None: there are more steps.
 
@@ -229,4 +232,5 @@ def traces(executor: Executor, most: int = 100_000) -> dict[int, set[End]] | Non
         stack.append((list(executor.slices), possible(executor)))
         if not stack[-1][1]:
             found.setdefault(trace, set()).add(end_of(state))
+            TRACES.setdefault(trace, list(executor.slices))
     return found

@@ -253,7 +253,8 @@ class Executor:
         rip = core.engine.context.linear_rip
         if self._is_logged:
             self.marks.mark(core_id, DELIVERY + 8 * core_id, is_write=True, value=vector)
-            self.marks.mark(core_id, SENT + 8 * core_id, is_write=True)
+            priority = self.marks.priority(core_id)
+            self.marks.mark(core_id, SENT + 8 * core_id, is_write=True, value=priority)
         if is_nmi:
             boundary.deliver_nmi(core)
         else:

@@ -23,24 +23,24 @@ class Slice(NamedTuple):
     vector: int = NO_VECTOR
 
 
-def cut(slices: Sequence[Slice], steps: int, *, delivers: bool) -> list[Slice]:
-    """Return the slices up to where `steps` instructions are retired.
+def cut(slices: Sequence[Slice], steps: int, deliveries: int) -> list[Slice]:
+    """Return the slices up to where so many instructions are retired, and deliveries have happened.
 
     Args:
         slices: a schedule.
         steps: so many instructions of it are kept.
-        delivers: whether a delivery at that very place is kept too.
+        deliveries: so many deliveries of it are kept.
     """
     kept: list[Slice] = []
-    left = steps
     for each in slices:
-        is_there = left == 0 and (each.vector == NO_VECTOR or not delivers)
-        if is_there and (each.instructions > 0 or each.vector != NO_VECTOR):
+        takes = each.vector != NO_VECTOR
+        if takes and not deliveries:
             break
-        done = min(left, each.instructions)
-        if done or each.vector != NO_VECTOR:
+        deliveries -= takes
+        done = min(steps, each.instructions)
+        if done or takes:
             kept.append(each._replace(instructions=done))
-        left -= done
+        steps -= done
         if done < each.instructions:
             break
     return kept
