@@ -120,11 +120,11 @@ class BlockStore:
             self._singles[number, index] = single
         return single
 
-    def charge_single(self, number: int, cpl: int) -> None:
-        """Charge a block of one instruction, which is executed at privilege level `cpl`."""
+    def charge_single(self, number: int, level: int) -> None:
+        """Charge a block of one instruction, which is executed at `level`, see `ExecutionLog`."""
         state = self._state
         if self._log.is_on:  # first, since a full log is handed on with what is retired so far
-            self._log.add_block(int(state[ns.CORE_ID]), cpl, number)
+            self._log.add_block(int(state[ns.CORE_ID]), level, number)
         state[ns.BLOCK] = number
         state[ns.CHARGED] = 1
         state[ns.REMAINING] -= 1
