@@ -181,14 +181,14 @@ def read_log(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - one pass over 
             flag = 0
             cli = NO_CLI
         if is_behind and ends != 0:
-            values[0] = (1 if ends == ENDS_IN_STI else popped >> 9 & 1) != flag
+            values[0] = ends == ENDS_IN_STI or popped >> 9 & 1 != flag
             values[A_STEP - A_WRITE] = step + executed - 1
             values[A_OPEN - A_WRITE] = last_open[core]
             values[A_ADDRESS - A_WRITE] = addresses[block_first[block] + executed - 1]
             row = _put(
                 accesses, kinds, row, WINDOW + 8 * core, 8, values, INSTRUCTION, depth[core]
             )
-            is_shadowed[core] = ends == ENDS_IN_STI and flag == 0
+            is_shadowed[core] = ends == ENDS_IN_STI and not (shadow and executed == 1)
             ends = 0
         if is_behind and executed > 0:
             flag_end[core] = flag
