@@ -57,10 +57,6 @@ class Analysis:
         found: Table = races
         return found
 
-    def meeting_words(self) -> Table:
-        """Return the words that two agents met in, in ascending order."""
-        return np.unique(self.accesses[self.shared, collecting.A_WORD])
-
     def traces(self) -> Table:
         """Return a hash of the Mazurkiewicz trace of the first 0, 1, 2, ... events."""
         if self.clocks is None:

@@ -18,11 +18,9 @@ from uniSMP.explore import ordering, sleeping
 from uniSMP.explore.analysis import Analysis, Analyst, Table
 from uniSMP.explore.collecting import (
     ACCESS_WORDS,
-    DELIVERED,
     E_CORE,
     E_END,
     E_FIRST,
-    E_KIND,
     E_STEP,
     E_TAKEN,
 )
@@ -203,11 +201,14 @@ class Dpor:
             node = self._nodes[-1]
             self._finish(node)
             todo = node.todo & ~node.done & ~node.asleep
-            if todo and all(len(entry) for entry in node.entries.values()):
+            if todo and all(self._matters(entry) for entry in node.entries.values()):
                 node.running = (todo & -todo).bit_length() - 1
                 return node
             self._nodes.pop()
         return None
+
+    def _matters(self, entry: Table) -> bool:
+        return bool(sleeping.matters(entry, self._met))
 
     def _try_another(self, node: _Node, execution: Execution) -> None:
         """Let others do what a process that is disabled at a node was wanted for, or it earlier."""
@@ -259,8 +260,7 @@ class Dpor:
         """Note at which nodes what else must be tried."""
         analysis = execution.analysis
         events = analysis.events
-        if (events[:, E_KIND] == DELIVERED).any():
-            self._met = np.union1d(self._met, analysis.meeting_words())
+        self._met = sleeping.learn(self._met, analysis.accesses, analysis.shared)
         for earlier, mask, best in analysis.order().tolist():
             self._try_at(execution, earlier, mask, best)
         for event in ordering.held_back(events).tolist():

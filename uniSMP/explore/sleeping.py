@@ -19,6 +19,7 @@ from uniSMP.explore.collecting import (
     DELIVERED,
     is_window,
 )
+from uniSMP.explore.fabric import MARKS
 from uniSMP.native_cache import is_cache_writable
 
 _CACHE = is_cache_writable(__file__)
@@ -55,6 +56,34 @@ def next_accesses(accesses: Any, kinds: Any, row: int, step: int, core: int) -> 
 def _is_in(word: int, words: Any) -> bool:  # noqa: ANN401
     place = np.searchsorted(words, word)
     return bool(place < len(words) and words[place] == word)
+
+
+@njit(cache=_CACHE)
+def learn(met: Any, accesses: Any, shared: Any) -> Any:  # noqa: ANN401
+    """Return the words in `met`, and those of shared accesses; ascending."""
+    count = 0
+    for row in range(len(accesses)):
+        count += shared[row] and not _is_in(accesses[row, A_WORD], met)
+    if count == 0:
+        return met
+    words = np.empty(len(met) + count, dtype=np.int64)
+    words[: len(met)] = met
+    count = len(met)
+    for row in range(len(accesses)):
+        if shared[row] and not _is_in(accesses[row, A_WORD], met):
+            words[count] = accesses[row, A_WORD]
+            count += 1
+    return np.unique(words)
+
+
+@njit(cache=_CACHE)
+def matters(entry: Any, met: Any) -> bool:  # noqa: ANN401
+    """Return whether some agent may mind what a process does next; `met` as for `wakes_at`."""
+    for row in range(len(entry)):
+        word = entry[row, A_WORD]
+        if word >= MARKS >> 3 or _is_in(word, met):
+            return True
+    return False
 
 
 @njit(cache=_CACHE)
