@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit
 
 from uniSMP.core import native_state as ns
-from uniSMP.explore.fabric import DELIVERY, HALT, MARKS, SENT, WINDOW
+from uniSMP.explore.fabric import DELIVERY, FRAME_BYTES, HALT, MARKS, SENT, WINDOW
 from uniSMP.native_cache import is_cache_writable
 
 _CACHE = is_cache_writable(__file__)
@@ -154,7 +154,7 @@ def read_log(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - one pass over 
         agents[core, 0] = core
     step = executed = core = row = at = block = address = flag = 0
     cli = NO_CLI
-    ends = pops = popped = 0
+    ends = pops = popped = frame = 0
     shadow = False
     values = np.zeros(A_ADDRESS + 1 - A_WRITE, dtype=np.int64)
     while at <= count:
@@ -189,6 +189,9 @@ def read_log(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - one pass over 
                 accesses, kinds, row, WINDOW + 8 * core, 8, values, INSTRUCTION, depth[core]
             )
             is_shadowed[core] = ends == ENDS_IN_STI and not (shadow and executed == 1)
+            if ends == ENDS_IN_IRET and depth[core] > 0 and frame == tops[core, depth[core]]:
+                depth[core] -= 1
+                after_iret[core] = False
             ends = 0
         if is_behind and executed > 0:
             flag_end[core] = flag
@@ -212,7 +215,7 @@ def read_log(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - one pass over 
             is_whole = executed == whole
             after_iret[core] = flag_changes[block, 0] == ENDS_IN_IRET and is_whole
             ends = flag_changes[block, 0] if is_whole else 0
-            pops = popped = 0
+            pops = popped = frame = 0
             cli = flag_changes[block, 1]
             shadow = is_shadowed[core]
             is_shadowed[core] = False
@@ -232,6 +235,8 @@ def read_log(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - one pass over 
                 when = step + executed
             if ends != 0 and index == executed - 1 and word & ns.RECORD_WRITE == 0:
                 pops += 1  # IRET pops RIP and CS before RFLAGS
+                if pops == 1:
+                    frame = physical + FRAME_BYTES
                 if pops == (3 if ends == ENDS_IN_IRET else 1):
                     popped = words[at + 2]
             is_open = flag and not (shadow and index == 0)
@@ -392,6 +397,7 @@ def find_events(accesses: Any, kinds: Any, shared: Any, pending: Any) -> Any:  #
         ):
             is_change = accesses[end, A_WRITE] != 0 and is_window(accesses[end, A_WORD])
             is_event = is_event or shared[end] or (is_change and interrupted[core])
+            is_event = is_event or accesses[end, A_WORD] >> 9 == SENT >> 12
             end += 1
         if is_event:
             event = events[number]

@@ -20,6 +20,8 @@ the vector that was sent, or NO_VECTOR; of a delivery the class of the core's pr
 DELIVERY = MARKS | 1 << 20
 """+ 8 * core: a delivery; `value` is the vector, `linear` the interrupted address, `rip` the
 physical address below which the handler's part of the stack lies, or -1."""
+FRAME_BYTES = 40
+"""That is so far above the stack pointer with which the handler begins."""
 HALT = MARKS | 1 << 21
 """+ 8 * core: the instruction just retired was HLT."""
 WINDOW = MARKS | 3 << 20
