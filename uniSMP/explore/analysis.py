@@ -57,6 +57,14 @@ class Analysis:
         found: Table = races
         return found
 
+    def held_back(self) -> Table:
+        """Return what else might come before deliveries, see `ordering.held_back`."""
+        if self.clocks is None:
+            self.order(len(self.events))
+        rows = ordering.held_back(self.accesses, self.events, self.clocks, self.cores)
+        found: Table = rows
+        return found
+
     def traces(self) -> Table:
         """Return a hash of the Mazurkiewicz trace of the first 0, 1, 2, ... events."""
         if self.clocks is None:

@@ -259,13 +259,11 @@ class Dpor:
     def _find_more(self, execution: Execution) -> None:
         """Note at which nodes what else must be tried."""
         analysis = execution.analysis
-        events = analysis.events
         self._met = sleeping.learn(self._met, analysis.accesses, analysis.shared)
         for earlier, mask, best in analysis.order().tolist():
             self._try_at(execution, earlier, mask, best)
-        for event in ordering.held_back(events).tolist():
-            core = int(events[event, E_CORE])
-            self._try_at(execution, event, 1 << core, core)
+        for event, mask, best in analysis.held_back().tolist():
+            self._try_at(execution, event, mask, best)
 
     def _try_at(self, execution: Execution, event: int, mask: int, best: int) -> None:
         """Have one process of a mask tried at an event, unless that happens anyway."""

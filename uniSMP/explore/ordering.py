@@ -213,26 +213,73 @@ def order(accesses: Any, events: Any, cores: int, new: int, real: int) -> tuple[
 
 
 @njit(cache=_CACHE)
-def held_back(events: Any) -> Any:  # noqa: ANN401
-    """Return the deliveries that might have come later: what they interrupt has an event behind them.
+def _conflict(accesses: Any, events: Any, left: int, right: int) -> bool:  # noqa: ANN401
+    """Return whether two events touch a byte and one of them writes it."""
+    for one in range(events[left, E_FIRST], events[left, E_END]):
+        for other in range(events[right, E_FIRST], events[right, E_END]):
+            if (
+                accesses[one, A_WORD] == accesses[other, A_WORD]
+                and accesses[one, A_MASK] & accesses[other, A_MASK] != 0
+                and (accesses[one, A_WRITE] != 0 or accesses[other, A_WRITE] != 0)
+            ):
+                return True
+    return False
 
-    A core that was woken could do nothing without them.
+
+@njit(cache=_CACHE)
+def _what_it_interrupts(events: Any, delivery: int) -> int:  # noqa: ANN401
+    """Return the first event behind a delivery's handler of what was interrupted, or -1.
+
+    A core that was halted could do nothing without the delivery: -1.
     """
-    found = np.empty(len(events), dtype=np.int64)
+    core, depth = events[delivery, E_CORE], events[delivery, E_DEPTH]
+    before = events[delivery, E_BEFORE]
+    if before >= 0 and events[before, E_KIND] == HALTED:
+        return -1
+    for later in range(delivery + 1, len(events)):
+        is_own = events[later, E_CORE] == core and events[later, E_KIND] != DELIVERED
+        if is_own and events[later, E_DEPTH] < depth:
+            return later
+    return -1
+
+
+@njit(cache=_CACHE)
+def held_back(accesses: Any, events: Any, clocks: Any, cores: int) -> Any:  # noqa: ANN401
+    """Return the deliveries that might have come later, with what must be tried before them.
+
+    That is what begins the events that do not happen after a delivery, and then what it
+    interrupted. Rows are as those of `order`.
+    """
+    found = np.empty((len(events), 3), dtype=np.int64)
     number = 0
     for event in range(len(events)):
         if events[event, E_KIND] != DELIVERED:
             continue
-        core, depth, before = events[event, E_CORE], events[event, E_DEPTH], events[event, E_BEFORE]
-        if before >= 0 and events[before, E_KIND] == HALTED:
+        last = _what_it_interrupts(events, event)
+        if last < 0:
             continue
-        for later in range(event + 1, len(events)):
-            if events[later, E_CORE] != core or events[later, E_KIND] == DELIVERED:
+        core, position = events[event, E_CORE], events[event, E_POSITION]
+        begun = np.full(cores, -1, dtype=np.int64)
+        mask = 0
+        is_initial = True
+        for other in range(event + 1, last):
+            if clocks[other, core] >= position:
                 continue
-            if events[later, E_DEPTH] < depth:
-                found[number] = event
-                number += 1
-                break
+            is_initial = is_initial and not _conflict(accesses, events, other, last)
+            owner = events[other, E_CORE]
+            if begun[owner] >= 0:
+                continue
+            is_first = True
+            for third in range(cores):
+                if third != owner and begun[third] >= 0:
+                    is_first &= clocks[other, third] < events[begun[third], E_POSITION]
+            begun[owner] = other
+            if is_first:
+                mask |= 1 << process(events, other, cores)
+        if is_initial:
+            mask |= 1 << core
+        found[number, 0], found[number, 1], found[number, 2] = event, mask, core
+        number += 1
     return found[:number]
 
 
