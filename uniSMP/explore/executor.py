@@ -23,8 +23,8 @@ from uniSMP.core.core import Core, Stop
 from uniSMP.errors import DivergenceError
 from uniSMP.explore import waiting
 from uniSMP.explore.fabric import DELIVERY, SENT, Fabric
-from uniSMP.explore.passing import Passing
 from uniSMP.explore.origin import Origin
+from uniSMP.explore.passing import Passing
 from uniSMP.explore.schedule import NMI, NO_VECTOR, Slice
 from uniSMP.explore.waiting import Waiting, has_changed
 from uniSMP.machine.board import NEVER
