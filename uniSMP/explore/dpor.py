@@ -1,19 +1,30 @@
 """Dynamic partial-order reduction: one execution for each Mazurkiewicz trace.
 
 Source sets and sleep sets. A node is a place in the current execution at which something else may
-be tried; it is named by the number of instructions before it. Executions in which all that could go on sleeps are cut short: another one stands
-for them.
+be tried; it is named by the number of instructions before it. Executions in which all that could go
+on sleeps are cut short: another one stands for them. A delivery is ordered with every event of its
+own core.
 
 Source: Abdulla, Aronis, Jonsson, Sagonas, "Source sets: a foundation for optimal dynamic partial
-order reduction" (JACM 2017), algorithm 1; Coons et al. for interrupts is not used: a delivery is
-ordered with every event of its own core.
+order reduction" (JACM 2017), algorithm 1.
 """
 
 from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
 
 from uniSMP.explore import ordering, sleeping
 from uniSMP.explore.analysis import Analysis, Analyst, Table
-from uniSMP.explore.collecting import DELIVERED, E_CORE, E_END, E_FIRST, E_KIND, E_STEP
+from uniSMP.explore.collecting import (
+    ACCESS_WORDS,
+    DELIVERED,
+    E_CORE,
+    E_END,
+    E_FIRST,
+    E_KIND,
+    E_STEP,
+)
 from uniSMP.explore.executor import Executor
 from uniSMP.explore.schedule import Slice, cut
 from uniSMP.explore.strategy import Execution, Move, as_moves, can_go_on, straight_on
@@ -30,7 +41,8 @@ class _Node:
         row: accesses before.
         running: the process being tried.
         prefix: the schedule up to there.
-        entry: what that process accesses next.
+        asleep: processes that sleep there since before.
+        entry: what the process being tried accesses next.
         wanted: sets of which one must be tried.
         disabled: processes that cannot do anything there.
         todo: processes to be tried.
@@ -42,12 +54,42 @@ class _Node:
     row: int
     running: int
     prefix: list[Slice]
+    asleep: int
     entry: Table
     wanted: list[int] = field(default_factory=list)
     disabled: int = 0
     todo: int = 0
     done: int = 0
     entries: dict[int, Table] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it JSON-able."""
+        facts = {name: getattr(self, name) for name in _PLAIN}
+        return {
+            **facts,
+            "prefix": [list(each) for each in self.prefix],
+            "entry": self.entry.tolist(),
+            "entries": {str(key): entry.tolist() for key, entry in self.entries.items()},
+        }
+
+    @classmethod
+    def from_dict(cls, facts: dict[str, Any]) -> "_Node":
+        """Return what `as_dict` was made of."""
+        rest = {name: facts[name] for name in _PLAIN}
+        rest["place"] = tuple(rest["place"])
+        return cls(
+            **rest,
+            prefix=[Slice(*each) for each in facts["prefix"]],
+            entry=_table(facts["entry"]),
+            entries={int(key): _table(entry) for key, entry in facts["entries"].items()},
+        )
+
+
+_PLAIN = ("place", "row", "running", "asleep", "wanted", "disabled", "todo", "done")
+
+
+def _table(rows: list[list[int]]) -> Table:
+    return np.array(rows, dtype=np.int64).reshape(-1, ACCESS_WORDS)
 
 
 class Dpor:
@@ -67,7 +109,7 @@ class Dpor:
         self._analyst = Analyst(executor)
         self._cores = len(executor.cores)
         self._nodes: list[_Node] = []
-        self._last: Execution | None = None
+        self._has_begun_at_all = False
         self._script: list[Move] = []
         self._tried: _Node | None = None
         self._current = 0
@@ -75,14 +117,24 @@ class Dpor:
         self._steps = 0
         self.executions = self.blocked = 0
 
+    def state(self) -> list[dict[str, Any]]:
+        """Return what is left to do, JSON-able; empty before the first execution."""
+        return [node.as_dict() for node in self._nodes]
+
+    def go_on(self, state: list[dict[str, Any]]) -> None:
+        """Do what is left of an earlier exploration."""
+        self._nodes = [_Node.from_dict(each) for each in state]
+        self._has_begun_at_all = True
+
     def new_execution(self) -> bool:
         """Begin the next execution; False when there is no other."""
         self._tried = None
         self._current = 0
         self._script = []
-        if self._last is None:
+        if not self._has_begun_at_all:
+            self._has_begun_at_all = True
             return True
-        node = self._tried = self._choose(self._last.analysis)
+        node = self._tried = self._choose()
         if node is None:
             return False
         self._script = as_moves(node.prefix)[::-1]
@@ -119,7 +171,6 @@ class Dpor:
 
     def finished(self, execution: Execution) -> None:
         """Find the races of an execution."""
-        self._last = execution
         node = self._tried
         if node is not None and self._is_disabled:
             self._try_another(node)
@@ -139,13 +190,13 @@ class Dpor:
 
     # -- choosing --------------------------------------------------------------------------------
 
-    def _choose(self, analysis: Analysis) -> _Node | None:
+    def _choose(self) -> _Node | None:
         """Return the last node with something left to try, and begin to try it."""
         self._has_begun = self._is_disabled = False
         while self._nodes:
             node = self._nodes[-1]
             self._finish(node)
-            todo = node.todo & ~node.done & ~self._asleep(node.place, node.row, analysis)
+            todo = node.todo & ~node.done & ~node.asleep
             if todo and all(len(entry) for entry in node.entries.values()):
                 node.running = (todo & -todo).bit_length() - 1
                 return node
@@ -220,12 +271,15 @@ class Dpor:
                 return
         elif mask & 1 << running:
             return
-        if mask & self._asleep(place, row, analysis):
+        if node is not None and node.place != place:
+            node = None
+        asleep = self._asleep(place, row, analysis) if node is None else node.asleep
+        if mask & asleep:
             return
-        if node is None or node.place != place:
+        if node is None:
             prefix = cut(execution.slices, step, delivers=not delivers)
             entry = analysis.accesses[row : events[event, E_END]].copy()
-            node = _Node(place, row, running, prefix, entry)
+            node = _Node(place, row, running, prefix, asleep, entry)
             self._nodes.insert(len(self._nodes) if index is None else index, node)
         chosen = best if mask >> best & 1 else (mask & -mask).bit_length() - 1
         node.todo |= 1 << chosen

@@ -12,8 +12,8 @@ import numpy as np
 from numba import njit
 
 from uniSMP.core import native_state as ns
-from uniSMP.native_cache import is_cache_writable
 from uniSMP.explore.fabric import MARKS
+from uniSMP.native_cache import is_cache_writable
 
 _CACHE = is_cache_writable(__file__)
 MOST_BYTES = 1 << 14
@@ -36,7 +36,7 @@ def _value_before(words: Any, begin: int, byte: int, origin: Any) -> int:  # noq
     while at < begin:
         word = words[at]
         kind = word & 3
-        if kind == ns.RECORD_ACCESS or kind == ns.RECORD_SYSTEM:
+        if kind in (ns.RECORD_ACCESS, ns.RECORD_SYSTEM):
             physical = words[at + 1]
             if word & ns.RECORD_WRITE != 0 and physical <= byte < physical + (word >> 8 & 0xFF):
                 value = words[at + 2] >> (8 * (byte - physical)) & 0xFF
@@ -45,7 +45,7 @@ def _value_before(words: Any, begin: int, byte: int, origin: Any) -> int:  # noq
 
 
 @njit(cache=_CACHE)
-def bytes_read(  # noqa: PLR0913, PLR0917 - arrays
+def bytes_read(
     words: Any,  # noqa: ANN401
     begin: int,
     end: int,
@@ -72,7 +72,7 @@ def bytes_read(  # noqa: PLR0913, PLR0917 - arrays
     while at < end:
         word = words[at]
         kind = word & 3
-        if kind == ns.RECORD_ACCESS or kind == ns.RECORD_SYSTEM:
+        if kind in (ns.RECORD_ACCESS, ns.RECORD_SYSTEM):
             physical = words[at + 1]
             if physical >= MARKS or physical + 8 > len(ram):
                 read[0] = -1
@@ -109,7 +109,7 @@ def _inputs(words: Any, begin: int, end: int) -> Any:  # noqa: ANN401
     while at < end:
         word = words[at]
         kind = word & 3
-        if kind == ns.RECORD_ACCESS or kind == ns.RECORD_SYSTEM:
+        if kind in (ns.RECORD_ACCESS, ns.RECORD_SYSTEM):
             first, size = words[at + 1], word >> 8 & 0xFF
             if word & ns.RECORD_WRITE != 0:
                 written[writes, 0], written[writes, 1] = first, first + size
@@ -162,16 +162,13 @@ def only_repeats(words: Any, begin: int, end: int, core: int) -> bool:  # noqa: 
                     elif writes:
                         is_known[index] = False
         at += _length(word)
-    for index in range(len(inputs)):
-        if not is_known[index]:
-            return False
-    return True
+    return bool(is_known.all())
 
 
 @njit(cache=_CACHE)
 def has_changed(ram: Any, places: Any, values: Any) -> bool:  # noqa: ANN401
     """Return whether a byte has another value than it had."""
+    differ = 0
     for index in range(len(places)):
-        if ram[places[index]] != values[index]:
-            return True
-    return False
+        differ += ram[places[index]] != values[index]
+    return differ > 0
