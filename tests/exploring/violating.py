@@ -1,19 +1,22 @@
-"""Executions of a program of the library that end badly, found by chance, the same each time."""
+"""Executions of a program of the library that are wrong, found by chance, the same each time."""
 
-from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from uniSMP import Machine
 from uniSMP.assembler.assemble import assemble_file
 from uniSMP.assembler.library import program_path
+from uniSMP.checks.exclusion import Exclusion, parse_region
+from uniSMP.explore.judging import Judge
 from uniSMP.explore.points import learn
 from uniSMP.explore.random_walk import RandomWalk
-from uniSMP.explore.retrying import Sighting
+from uniSMP.explore.retrying import Trial
 from uniSMP.explore.scene import set_scene
-from uniSMP.explore.strategy import Execution, Performer
-from uniSMP.machine.outcome import Outcome
+from uniSMP.explore.strategy import Performer
 
-STUCK = Sighting(("stuck",))
-FAILED = Sighting(("failed",))
+if TYPE_CHECKING:
+    from uniSMP.checks.history import Violation
+
+ALONE = Exclusion(parse_region("pmm_enter..pmm_exit"))
 
 
 def loaded(name: str, cores: int = 2) -> Machine:
@@ -23,18 +26,32 @@ def loaded(name: str, cores: int = 2) -> Machine:
     return machine
 
 
-def judge(execution: Execution) -> Iterable[Sighting]:
-    """Return what is wrong with an execution."""
-    if execution.ending is not None:
-        return [FAILED] if execution.ending.outcome is not Outcome.FINISHED else []
-    return [STUCK] if execution.is_complete and not all(execution.rests) else []
+class Found:
+    """The first execution of two cores with a violation of a check.
 
+    Args:
+        name: of the program.
+        check: name of the check.
+        rests: whether cores rest at `explore_until`; else the guest ends the run.
 
-def find(name: str) -> tuple[Performer, Execution]:
-    """Return the first execution of two cores that ends badly, and who performed it."""
-    performer = Performer(set_scene(loaded(name)))
-    walk = RandomWalk(learn(performer), 1, range(1000))
-    while (execution := performer.perform(walk)) is not None:
-        if list(judge(execution)):
-            return performer, execution
-    raise AssertionError(f"{name} never ends badly")
+    Attributes:
+        performer: who performed it.
+        violation: what is wrong.
+        slices: how it went.
+        trial: tries whether another schedule shows the same violation.
+    """
+
+    def __init__(self, name: str, check: str, *, rests: bool = True) -> None:
+        executor = set_scene(loaded(name), until_symbols=None if rests else [])
+        executor.most_instructions = 200_000
+        self.performer = Performer(executor)
+        judge = Judge(executor, [ALONE] if check == "exclusion" else [])
+        walk = RandomWalk(learn(self.performer), 1, range(1000))
+        found: list[Violation] = []
+        while not found:
+            execution = self.performer.perform(walk)
+            assert execution is not None, f"{name} does not violate {check}"
+            found = [each for each in judge.judge(execution) if each.check == check]
+        self.violation = found[0]
+        self.slices = execution.slices
+        self.trial = Trial(self.performer, judge.judge, found[0].key)

@@ -353,9 +353,6 @@ class Executor:
         """Return bytes of RAM as they were when the scene began."""
         return self.origin[physical : physical + size_bytes].tobytes()
 
-    def _grow(self) -> None:
-        self.log.grow()
-
     def rewind(self) -> None:
         """Go back to the scene."""
         self._scene.restore()

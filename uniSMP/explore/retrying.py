@@ -4,33 +4,15 @@ A shrunk schedule need not be possible as it stands: what cannot be done is left
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
 
+from uniSMP.checks.history import Violation
 from uniSMP.explore.executor import Executor
 from uniSMP.explore.schedule import NO_VECTOR, Slice, cut
 from uniSMP.explore.strategy import Execution, Move, Performer, can_go_on, straight_on
 
-MOST_INSTRUCTIONS = 1_000_000
-"""Nothing new is begun after so many instructions of all cores since the scene."""
 _REGISTERS = 16
-Key = tuple[str | int, ...]
-
-
-class Sighting(NamedTuple):
-    """A violation that an execution shows.
-
-    Attributes:
-        key: what makes it the same in another schedule, see `checks.history.Violation`.
-        steps: instructions retired since the scene when it is complete; None: it is the way in
-            which the execution ends.
-    """
-
-    key: Key
-    steps: int | None = None
-
-
-Judge = Callable[[Execution], Iterable[Sighting]]
-"""Returns what violations an execution shows."""
+Verdicts = Callable[[Execution], Iterable[Violation]]
+"""Returns what is wrong with the execution that was run last, see `judging.Judge.judge`."""
 
 
 class Lenient:
@@ -42,7 +24,6 @@ class Lenient:
     Args:
         slices: what to follow; FOREVER instructions: until the core cannot go on.
         goes_on: whether anything is done behind the slices.
-        most_instructions: after so many nothing new is begun.
 
     Attributes:
         kept: how many slices there are without the last ones in which cores did nothing but find
@@ -51,13 +32,7 @@ class Lenient:
 
     name = "lenient"
 
-    def __init__(
-        self,
-        slices: Sequence[Slice],
-        *,
-        goes_on: bool = True,
-        most_instructions: int = MOST_INSTRUCTIONS,
-    ) -> None:
+    def __init__(self, slices: Sequence[Slice], *, goes_on: bool = True) -> None:
         self._script: list[Move] = []
         for each in reversed(slices):
             if each.instructions:
@@ -65,8 +40,7 @@ class Lenient:
             if each.vector != NO_VECTOR:
                 self._script.append(Move(each.core, takes=True))
         self._goes_on = goes_on
-        self._most = most_instructions
-        self._first_step: int | None = None
+        self._has_begun = False
         self._current = slices[0].core if slices else 0
         self._stood: tuple[int, ...] | None = None
         self.kept = 0
@@ -78,11 +52,10 @@ class Lenient:
     def next_slice(self, executor: Executor) -> Move | None:
         """Return the next move that is possible."""
         executor.stop_at(())
-        if self._first_step is None:
-            self._first_step = executor.steps
-        elif not self._only_waited(executor):
+        if self._has_begun and not self._only_waited(executor):
             self.kept = len(executor.slices)
-        while executor.steps - self._first_step < self._most:
+        self._has_begun = True
+        while executor.left > 0:
             move = self._next(executor)
             if move is not None:
                 self._current = move.core
@@ -120,36 +93,34 @@ def _place(executor: Executor, core: int) -> tuple[int, ...]:
 
 
 class Trial:
-    """Tries schedules; what `shrinking.shrink` asks.
+    """Tries schedules for one violation; what `shrinking.shrink` asks.
 
     Args:
         performer: of the scene.
-        judge: looks for violations.
-        key: of the violation that shall be there.
-        most_instructions: of one execution, about.
+        judge: says what is wrong with an execution.
+        key: of the violation that shall be there, see `checks.history.Violation`.
+
+    Attributes:
+        violation: as the last schedule showed it; None where it did not.
     """
 
-    def __init__(
-        self,
-        performer: Performer,
-        judge: Judge,
-        key: Key,
-        most_instructions: int = MOST_INSTRUCTIONS,
-    ) -> None:
+    def __init__(self, performer: Performer, judge: Verdicts, key: tuple[str | int, ...]) -> None:
         self._performer = performer
         self._judge = judge
         self._key = key
-        self._most = most_instructions
+        self.violation: Violation | None = None
 
     def __call__(self, slices: Sequence[Slice]) -> list[Slice] | None:
         """Return what was run up to the violation; None where it is not there."""
-        strategy = Lenient(slices, most_instructions=self._most)
+        strategy = Lenient(slices)
         execution = self._performer.perform(strategy)
         assert execution is not None, "the strategy has an execution"
-        found = [each.steps for each in self._judge(execution) if each.key == self._key]
-        if not found:
+        found = [each for each in self._judge(execution) if each.key == self._key]
+        self.violation = min(found, key=lambda each: each.step, default=None)
+        if self.violation is None:
             return None
-        known = [steps for steps in found if steps is not None]
-        if not known:
-            return execution.slices if execution.ending else execution.slices[: strategy.kept]
-        return cut(execution.slices, min(known), delivers=False)
+        done = self.violation.step + 1 - self._performer.executor.first_step
+        if done <= execution.analysis.steps:
+            return cut(execution.slices, done, delivers=False)
+        is_over = execution.ending is not None
+        return execution.slices if is_over else execution.slices[: strategy.kept]
