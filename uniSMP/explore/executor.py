@@ -364,6 +364,7 @@ class Executor:
     def rewind(self) -> None:
         """Go back to the scene."""
         self._scene.restore()
+        self.marks.forget()
         self.log.head[ns.LOG_COUNT] = 0
         self.slices = []
         self._stopped = -1
