@@ -10,7 +10,6 @@ been run.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import Enum, auto
 
 import numpy as np
@@ -22,14 +21,15 @@ from uniSMP.core import native_spin
 from uniSMP.core import native_state as ns
 from uniSMP.core.core import Core, Stop
 from uniSMP.errors import DivergenceError
-from uniSMP.explore import rewinding, waiting
+from uniSMP.explore import waiting
 from uniSMP.explore.fabric import DELIVERY, SENT, Fabric
+from uniSMP.explore.origin import Origin
+from uniSMP.explore.passing import Passing
 from uniSMP.explore.schedule import NMI, NO_VECTOR, Slice
+from uniSMP.explore.waiting import Waiting, has_changed
 from uniSMP.machine.board import NEVER
 from uniSMP.machine.machine import Machine
 from uniSMP.machine.outcome import Ending
-from uniSMP.machine.page_walk_writes import paging_pages
-from uniSMP.memory.page_tracking import used_pages
 
 _FOREVER = 1 << 62
 _LOG_WORDS = 1 << 18
@@ -55,14 +55,6 @@ class Halt(Enum):
     """The run has ended."""
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """What a waiting core has read, and the values it found."""
-
-    places: Column
-    values: npt.NDArray[np.uint8]
-
-
 class Executor:
     """Runs the cores of one machine.
 
@@ -76,6 +68,7 @@ class Executor:
         waits: for each core, what it waits for, or None.
         rests: for each core, whether it stands at an address where it rests.
         points: linear addresses before which slices end.
+        passed: points that the last slice went past.
         first_step: instructions retired when the scene began.
         most_instructions: that one execution retires.
         marks: writes marks into the log.
@@ -103,6 +96,8 @@ class Executor:
         self._spins: Column = np.zeros(native_spin.WORDS, dtype=np.int64)
         self._ram = parts.ram.bytes
         self.origin: npt.NDArray[np.uint8] = self._ram
+        self._passing = Passing(self._ram, count)
+        self.passed = 0
         self._is_logged = False
         self.first_step = 0
         self.most_instructions = _FOREVER
@@ -131,7 +126,7 @@ class Executor:
         if self.rests[core_id] or not self.cores[core_id].can_run:
             return False
         waits = self.waits[core_id]
-        return waits is None or bool(waiting.has_changed(self._ram, waits.places, waits.values))
+        return waits is None or bool(has_changed(self._ram, waits.places, waits.values))
 
     def can_take(self, core_id: int) -> bool:
         """Return whether an interrupt or NMI that is pending can be delivered to a core now."""
@@ -143,7 +138,13 @@ class Executor:
     # -- doing it --------------------------------------------------------------------------------
 
     def run(
-        self, core_id: int, limit: int = _FOREVER, *, holds: bool = False, stops: bool = False
+        self,
+        core_id: int,
+        limit: int = _FOREVER,
+        *,
+        holds: bool = False,
+        stops: bool = False,
+        passes: int = 0,
     ) -> Halt:
         """Run a core, which `can_run`, until it cannot go on.
 
@@ -152,6 +153,8 @@ class Executor:
             limit: most instructions; where one is given the core runs so many, waiting or not.
             holds: whether interrupts pending for the core wait.
             stops: whether the slice ends at the next of `points`.
+            passes: so many of them it goes past, as long as nothing that the core does changes
+                what another one can do, see `passed`.
         """
         core = self.cores[core_id]
         self._enter(core, NO_VECTOR)
@@ -159,9 +162,12 @@ class Executor:
         self._watch_spins(core, is_wanted=limit == _FOREVER)
         before = core.retired
         self._stopped = -1
+        is_timed = self._board.deadline_ticks != NEVER
+        self._passing.begin(core, 0 if holds or is_timed or not stops else passes, self.waits)
         try:
             return self._run(core, before + min(limit, self.left), holds=holds, stops=stops)
         finally:
+            self.passed = self._passing.end(core)
             self._count(core.retired - before)
             self._parts.coherence.synchronize()
 
@@ -237,6 +243,7 @@ class Executor:
             raise DivergenceError(f"core {core_id} can take no interrupt here")
         is_nmi = boundary.is_nmi_due(core)
         self._stopped = -1
+        self.passed = 0
         self.waits[core_id] = None
         self.rests[core_id] = False
         self._clock.switch_to(core)
@@ -326,18 +333,19 @@ class Executor:
     def stop_at(self, addresses: Iterable[int]) -> None:
         """Let slices end before instructions at these linear addresses, too."""
         points = frozenset(addresses)
-        if points != self.points:
+        if points is not self.points and points != self.points:
             self.points = points
             self._watch_places()
 
     def _watch_places(self) -> None:
         for core in self.cores:
             core.blocks.rest_at(self._places | self.points)
+        self._passing.rest_at(self._places)
 
     def begin_scene(self) -> None:
         """Make how things stand the scene that `rewind` goes back to; log from now on."""
         self._is_logged = True
-        self._scene = _Scene(self)
+        self._scene = Origin(self)
         self.origin = self._scene.origin
         self.log.start(
             _LOG_WORDS + ns.LOG_RESERVE, self.log.grow, wants_instructions=False, logs_accesses=True
@@ -356,67 +364,12 @@ class Executor:
     def rewind(self) -> None:
         """Go back to the scene."""
         self._scene.restore()
+        self.marks.forget()
         self.log.head[ns.LOG_COUNT] = 0
         self.slices = []
         self._stopped = -1
-
-
-class _Scene:
-    """How things stood when the scene began."""
-
-    def __init__(self, executor: Executor) -> None:
-        self._executor = executor
-        parts = executor.machine.parts
-        self._parts = parts
-        self.origin = _copy(parts.ram.bytes)
-        self._is_table = paging_pages(parts.ram.bytes.view(np.uint64), parts.cores)
-        self._cores = [core.save() for core in parts.cores]
-        self._board = parts.board.save()
-        parts.board.is_touched = False
-        boundary = parts.loop.boundary
-        self._running = parts.clock.running
-        self._idle_ticks = parts.clock.idle_ticks
-        self._nmi = list(boundary.has_nmi)
-        self._interrupts = [dict(counts) for counts in boundary.interrupts]
-        self._console = bytes(boundary.console)
-        self._rests = list(executor.rests)
-        self._epochs = [int(core.engine.state[ns.EPOCH]) for core in parts.cores]
-
-    def restore(self) -> None:
-        """Put everything back."""
-        executor, parts = self._executor, self._parts
-        log = executor.log
-        written = rewinding.undo_writes(
-            *(log.words, int(log.head[ns.LOG_COUNT]), parts.ram.bytes, self.origin),
-            self._is_table,
-        )
-        if parts.board.is_touched:
-            parts.board.restore(self._board)
-            parts.board.is_touched = False
-        for number, core in enumerate(parts.cores):
-            state = core.engine.state
-            keeps = written == rewinding.NOTHING and state[ns.EPOCH] == self._epochs[number]
-            core.restore(self._cores[number], keeps_tlb=keeps)
-            self._epochs[number] = int(state[ns.EPOCH])
-        boundary = parts.loop.boundary
-        parts.clock.restore(self._running, self._idle_ticks)
-        boundary.ending = None
-        boundary.has_nmi[:] = self._nmi
-        boundary.interrupts[:] = [dict(counts) for counts in self._interrupts]
-        boundary.console[:] = self._console
-        boundary.idle_events = 0
-        executor.rests[:] = self._rests
-        executor.waits[:] = [None] * len(executor.waits)
-        parts.coherence.synchronize()
+        self.passed = 0
 
 
 def _signed(value: int) -> int:
     return value if value < 1 << 63 else value - (1 << 64)
-
-
-def _copy(memory: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Return a copy; pages of zeros take no memory."""
-    copy = np.zeros_like(memory)
-    pages = used_pages(memory)
-    copy.reshape(-1, _PAGE_MASK + 1)[pages] = memory.reshape(-1, _PAGE_MASK + 1)[pages]
-    return copy

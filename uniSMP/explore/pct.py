@@ -18,6 +18,9 @@ _PATIENCE = 400
 """After so many moves in a row one gives way: it may be waiting in its own fashion."""
 
 
+_FOREVER = 1 << 62
+
+
 class Pct:
     """Chooses by priorities.
 
@@ -76,6 +79,8 @@ class Pct:
     def next_slice(self, executor: Executor) -> Move | None:
         """Return the move of whoever has the highest priority."""
         executor.stop_at(self._learnt.addresses)
+        self._moves += executor.passed
+        self._in_a_row += executor.passed
         moves = enabled(executor)
         if not moves:
             return self.next_slice(executor) if executor.pass_time() else None
@@ -93,7 +98,14 @@ class Pct:
             self._lowest -= 1
             self._priorities[agent] = self._lowest
             self._in_a_row = 0
-        return move
+            return move
+        return move if move.takes else move._replace(passes=self._passes())
+
+    def _passes(self) -> int:
+        """Return for how many moves the choice stays the same, if the others' moves do."""
+        changes = (place for place in self._changes if place > self._moves)
+        until_change = min(changes, default=_FOREVER) - self._moves - 1
+        return min(until_change, _PATIENCE - self._in_a_row)
 
     def _agent(self, move: Move) -> int:
         return move.core + self._cores if move.takes else move.core

@@ -20,6 +20,7 @@ class Move(NamedTuple):
         limit: most instructions.
         holds: whether what is pending for it is held back.
         stops: whether it stops where cores meet, see `Executor.stop_at`.
+        passes: so many of these places it goes past while the other moves stay the same.
     """
 
     core: int
@@ -27,6 +28,7 @@ class Move(NamedTuple):
     limit: int = FOREVER
     holds: bool = False
     stops: bool = False
+    passes: int = 0
 
 
 @dataclass(slots=True, eq=False)
@@ -115,7 +117,8 @@ def do(executor: Executor, move: Move) -> Halt | None:
     if move.takes:
         executor.take(move.core)
         return None
-    return executor.run(move.core, move.limit, holds=move.holds, stops=move.stops)
+    core, _, limit, holds, stops, passes = move
+    return executor.run(core, limit, holds=holds, stops=stops, passes=passes)
 
 
 def can_go_on(executor: Executor) -> bool:

@@ -6,18 +6,31 @@ another value. A round that only repeats what the core read before, while nobody
 nobody anything: it can be taken back.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from numba import njit
 
 from uniSMP.core import native_state as ns
+from uniSMP.core.native_points import has_changed
 from uniSMP.explore.fabric import MARKS
 from uniSMP.native_cache import is_cache_writable
 
 _CACHE = is_cache_writable(__file__)
 MOST_BYTES = 1 << 14
 """A round that reads more is not taken for waiting."""
+
+__all__ = ["MOST_BYTES", "Waiting", "bytes_read", "has_changed", "only_repeats"]
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What a waiting core has read, and the values it found."""
+
+    places: npt.NDArray[np.int64]
+    values: npt.NDArray[np.uint8]
 
 
 @njit(cache=_CACHE)
@@ -163,12 +176,3 @@ def only_repeats(words: Any, begin: int, end: int, core: int) -> bool:  # noqa: 
                         is_known[index] = False
         at += _length(word)
     return bool(is_known.all())
-
-
-@njit(cache=_CACHE)
-def has_changed(ram: Any, places: Any, values: Any) -> bool:  # noqa: ANN401
-    """Return whether a byte has another value than it had."""
-    differ = 0
-    for index in range(len(places)):
-        differ += ram[places[index]] != values[index]
-    return differ > 0
