@@ -17,13 +17,21 @@ from violating import ALONE, Found, loaded
 from uniSMP import Machine, Outcome, Recording, Replayer, RunResult, assemble
 from uniSMP.checks.history import Violation
 from uniSMP.errors import ConfigError, DivergenceError
-from uniSMP.explore.counterexample import Counterexample, explain, save
+from uniSMP.explore.counterexample import (
+    Counterexample,
+    explain,
+    keep_counterexample,
+    save,
+)
+from uniSMP.explore.exploration import explore
+from uniSMP.explore.job import CheckChoice, Plan
 from uniSMP.explore.judging import Judge
 from uniSMP.explore.retrying import Trial
 from uniSMP.explore.scene import set_scene
-from uniSMP.explore.schedule import Slice
+from uniSMP.explore.schedule import Slice, switches
 from uniSMP.explore.shrinking import Shrunk, shrink
 from uniSMP.explore.strategy import Performer
+from uniSMP.machine.config import MachineConfig
 from uniSMP.machine.observation import Observation, memory_now
 from uniSMP.machine.target import Target
 
@@ -196,6 +204,25 @@ def test_what_does_not_show_its_end_is_an_error(
     wrong = replace(shown, **changes)
     with pytest.raises(DivergenceError, match=message):
         save(tmp_path / "found.rec", Target("guest", make().image or b""), make(), wrong)
+
+
+def test_what_an_exploration_found_is_kept(tmp_path: Path) -> None:
+    plan = Plan(
+        target=Target.of_program("pair_cli_only"),
+        config=MachineConfig(cores=2),
+        strategy="bounded",
+        parameters={"preemptions": 1},
+        from_symbol="explore_from",
+        until_symbol="explore_until",
+        checks=(CheckChoice("exclusion", {"regions": ["pmm_enter..pmm_exit"]}),),
+    )
+    found = explore(plan).summary.found[0].content
+    path = tmp_path / "found.rec"
+    shown = keep_counterexample(plan, found, path)
+    assert list(shown.violation.key) == found["key"]
+    assert switches(shown.slices) == 1
+    with Replayer(path) as replayer:
+        assert replayer.run().steps == shown.violation.step + 1
 
 
 def test_a_machine_that_has_run_is_refused(tmp_path: Path) -> None:

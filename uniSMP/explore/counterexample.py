@@ -6,7 +6,7 @@ stuck they go on for a while, as evidence: it ends as DEADLOCK, or, if they spin
 INSTRUCTION_LIMIT.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,11 @@ from typing import Any
 from uniSMP.checks.history import Violation
 from uniSMP.errors import DivergenceError
 from uniSMP.explore.executor import Executor
+from uniSMP.explore.job import Plan
 from uniSMP.explore.retrying import Trial
 from uniSMP.explore.schedule import Slice, instructions, switches
-from uniSMP.explore.shrinking import Shrunk
+from uniSMP.explore.shrinking import Shrunk, shrink
+from uniSMP.explore.workshop import workshop
 from uniSMP.machine.machine import Machine
 from uniSMP.machine.outcome import Ending, Outcome, RunResult
 from uniSMP.machine.target import Target
@@ -69,6 +71,28 @@ class Counterexample:
                 "minimal": self.is_minimal,
             }
         }
+
+
+def keep_counterexample(plan: Plan, content: Mapping[str, Any], path: Path) -> Counterexample:
+    """Shrink a violation that an exploration has found, and record it.
+
+    Args:
+        plan: what was explored.
+        content: what a job has found, see `job.JobResult`: `key` and `schedule`.
+        path: of the recording; an older file is replaced.
+
+    Raises:
+        ConfigError: the schedule does not show the violation, or the file cannot be written.
+        DivergenceError: it does not do so when it is recorded.
+    """
+    shop = workshop(plan)
+    trial = Trial(shop.performer, shop.judge.judge, tuple(content["key"]))
+    shrunk = shrink(trial, [Slice(*each) for each in content["schedule"]])
+    shown = explain(trial, shop.executor, shrunk)
+    machine = Machine(plan.config)
+    machine.load(plan.target.image)
+    save(path, plan.target, machine, shown)
+    return shown
 
 
 def explain(trial: Trial, executor: Executor, shrunk: Shrunk) -> Counterexample:
