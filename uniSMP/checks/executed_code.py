@@ -71,7 +71,7 @@ class ExecutedCode:
         return self.rips[np.array(chosen, dtype=np.bool_)]
 
     def rows(self, mnemonics: frozenset[str]) -> Signed:
-        """Return the rows of the history that executed one, ascending; add `first_step` for steps."""
+        """Return the rows of the history that executed one; add `first_step` for steps."""
         found: Signed = np.nonzero(np.isin(self._history.rip, self.addresses(mnemonics)))[0]
         return found
 

@@ -9,8 +9,9 @@ import click
 
 from uniSMP.cli.machine_options import MachineOptions, make_guest
 from uniSMP.errors import ConfigError
+from uniSMP.explore.catalog import METHODS
 from uniSMP.explore.job import CheckChoice, Limits, Plan
-from uniSMP.explore.methods import METHODS, Method
+from uniSMP.explore.methods import Method
 from uniSMP.machine.target import Target
 
 FROM_LABEL, UNTIL_LABEL = "explore_from", "explore_until"

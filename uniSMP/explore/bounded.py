@@ -8,8 +8,8 @@ Source: Musuvathi and Qadeer, "Iterative context bounding for systematic testing
 programs" (PLDI 2007).
 """
 
-from collections import deque
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from uniSMP.explore.executor import Executor
 from uniSMP.explore.points import Learnt, enabled
@@ -24,44 +24,49 @@ class Branch(NamedTuple):
     move: Move | None
     preemptions: int
 
+    def as_list(self) -> list[Any]:
+        """Return it JSON-able."""
+        move = None if self.move is None else list(self.move)
+        return [[list(each) for each in self.prefix], move, self.preemptions]
+
+    @classmethod
+    def from_list(cls, parts: list[Any]) -> "Branch":
+        """Return what `as_list` was made of."""
+        prefix, move, preemptions = parts
+        slices = tuple(Slice(*each) for each in prefix)
+        return cls(slices, None if move is None else Move(*move), preemptions)
+
 
 class Bounded:
-    """Explores all schedules with at most so many preemptions.
+    """Runs given schedules, and finds those that branch off within the bound.
 
     Args:
         learnt: places to choose at.
         preemptions: K.
-        branches: where to begin; everything by default.
+        branches: the schedules.
 
     Attributes:
-        executions: that were run, by the number of preemptions.
+        children: those that branch off, in the order in which they were found.
     """
 
     name = "bounded"
 
-    def __init__(
-        self,
-        learnt: Learnt,
-        preemptions: int,
-        branches: tuple[Branch, ...] = (Branch((), None, 0),),
-    ) -> None:
+    def __init__(self, learnt: Learnt, preemptions: int, branches: Sequence[Branch]) -> None:
         self._learnt = learnt
         self._most = preemptions
-        self.waiting: list[deque[Branch]] = [deque() for _ in range(preemptions + 1)]
-        for branch in branches:
-            self.waiting[branch.preemptions].append(branch)
+        self._branches = iter(branches)
         self._branch = Branch((), None, 0)
+        self.children: list[Branch] = []
         self._script: list[Move] = []
         self._current = 0
         self._places: list[tuple[int, Slice | None, Move, int]] = []
-        self.executions = [0] * (preemptions + 1)
 
     def new_execution(self) -> bool:
         """Begin with the next schedule."""
-        branches = next((each for each in self.waiting if each), None)
-        if branches is None:
+        branch = next(self._branches, None)
+        if branch is None:
             return False
-        self._branch = branches.popleft()
+        self._branch = branch
         script = as_moves(list(self._branch.prefix))
         if self._branch.move is not None:
             script.append(self._branch.move)
@@ -98,8 +103,7 @@ class Bounded:
 
     def finished(self, execution: Execution) -> None:
         """Note the schedules that branch off from an execution."""
-        self.executions[self._branch.preemptions] += 1
         for count, last, move, cost in self._places:
             prefix = execution.slices[: count - 1] if last is not None else []
             whole = (*prefix, last) if last is not None else ()
-            self.waiting[cost].append(Branch(whole, move, cost))
+            self.children.append(Branch(whole, move, cost))

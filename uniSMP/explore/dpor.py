@@ -1,12 +1,12 @@
 """Dynamic partial-order reduction: one execution for each Mazurkiewicz trace.
 
 Source sets and sleep sets. A node is a place in the current execution at which something else may
-be tried; it is named by the number of instructions before it. Executions in which all that could go on sleeps are cut short: another one stands
-for them.
+be tried; it is named by the number of instructions before it. Executions in which all that could go
+on sleeps are cut short: another one stands for them. A delivery is ordered with every event of its
+own core.
 
 Source: Abdulla, Aronis, Jonsson, Sagonas, "Source sets: a foundation for optimal dynamic partial
-order reduction" (JACM 2017), algorithm 1; Coons et al. for interrupts is not used: a delivery is
-ordered with every event of its own core.
+order reduction" (JACM 2017), algorithm 1.
 """
 
 from dataclasses import dataclass, field
@@ -271,11 +271,12 @@ class Dpor:
                 return
         elif mask & 1 << running:
             return
-        is_known = node is not None and node.place == place
-        asleep = node.asleep if is_known else self._asleep(place, row, analysis)
+        if node is not None and node.place != place:
+            node = None
+        asleep = self._asleep(place, row, analysis) if node is None else node.asleep
         if mask & asleep:
             return
-        if not is_known:
+        if node is None:
             prefix = cut(execution.slices, step, delivers=not delivers)
             entry = analysis.accesses[row : events[event, E_END]].copy()
             node = _Node(place, row, running, prefix, asleep, entry)

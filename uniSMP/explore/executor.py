@@ -23,8 +23,8 @@ from uniSMP.core.core import Core, Stop
 from uniSMP.errors import DivergenceError
 from uniSMP.explore import waiting
 from uniSMP.explore.fabric import DELIVERY, SENT, Fabric
-from uniSMP.explore.passing import Passing
 from uniSMP.explore.origin import Origin
+from uniSMP.explore.passing import Passing
 from uniSMP.explore.schedule import NMI, NO_VECTOR, Slice
 from uniSMP.explore.waiting import Waiting, has_changed
 from uniSMP.machine.board import NEVER
@@ -64,11 +64,13 @@ class Executor:
     Attributes:
         machine: the machine.
         slices: what has been run since power-on, or since the scene.
+        boot_slices: what was run from power-on to the scene.
         waits: for each core, what it waits for, or None.
         rests: for each core, whether it stands at an address where it rests.
         points: linear addresses before which slices end.
         passed: points that the last slice went past.
         first_step: instructions retired when the scene began.
+        most_instructions: that one execution retires.
         marks: writes marks into the log.
     """
 
@@ -83,8 +85,9 @@ class Executor:
             parts.clock,
         )
         self.log = parts.log
-        self.marks = Fabric(self.log)
+        self.marks = Fabric(parts)
         self.slices: list[Slice] = []
+        self.boot_slices: list[Slice] = []
         self.points: frozenset[int] = frozenset()
         self._places: frozenset[int] = frozenset()
         count = len(self.cores)
@@ -92,11 +95,12 @@ class Executor:
         self.rests = [False] * count
         self._spins: Column = np.zeros(native_spin.WORDS, dtype=np.int64)
         self._ram = parts.ram.bytes
-        self._origin: npt.NDArray[np.uint8] = self._ram
+        self.origin: npt.NDArray[np.uint8] = self._ram
         self._passing = Passing(self._ram, count)
         self.passed = 0
         self._is_logged = False
         self.first_step = 0
+        self.most_instructions = _FOREVER
         self._stopped = -1
         self._loop.begin(None)
 
@@ -111,6 +115,11 @@ class Executor:
     def steps(self) -> int:
         """Instructions retired since power-on."""
         return self._clock.steps
+
+    @property
+    def left(self) -> int:
+        """Instructions that an execution may still retire."""
+        return self.first_step + self.most_instructions - self.steps
 
     def can_run(self, core_id: int) -> bool:
         """Return whether a core can execute its next instruction with an effect."""
@@ -156,7 +165,7 @@ class Executor:
         is_timed = self._board.deadline_ticks != NEVER
         self._passing.begin(core, 0 if holds or is_timed or not stops else passes, self.waits)
         try:
-            return self._run(core, before + limit, holds=holds, stops=stops)
+            return self._run(core, before + min(limit, self.left), holds=holds, stops=stops)
         finally:
             self.passed = self._passing.end(core)
             self._count(core.retired - before)
@@ -201,19 +210,27 @@ class Executor:
             watches = not holds and self._board.has_interrupt(core_id)
             stop = loop.run_core(core, left, watch_interrupts=watches, watch_iret=has_nmi)
             boundary.is_dead(core, stop)
-            if stop is Stop.HALT:
-                return Halt.HALTED if boundary.ending is None else Halt.OVER
-            if stop is Stop.REST:
-                self.rests[core_id] = core.engine.context.linear_rip in self._places
-                if self.rests[core_id]:
-                    return Halt.RESTS
-                if stops:
-                    self._stopped = core_id
-                    return Halt.POINT
-                core.engine.state[ns.PASSED] = core.retired
-            if stop is Stop.SPIN and self._is_waiting(core):
-                return Halt.WAITS
+            halt = self._after(core, stop, stops=stops)
+            if halt is not None:
+                return halt
         return Halt.OVER
+
+    def _after(self, core: Core, stop: Stop, *, stops: bool) -> Halt | None:
+        """Return why a slice ends where a core stopped; None where it goes on."""
+        if stop is Stop.HALT:
+            return Halt.HALTED if self.boundary.ending is None else Halt.OVER
+        if stop is Stop.SPIN:
+            return Halt.WAITS if self._is_waiting(core) else None
+        if stop is not Stop.REST:
+            return None
+        self.rests[core.core_id] = core.engine.context.linear_rip in self._places
+        if self.rests[core.core_id]:
+            return Halt.RESTS
+        if stops:
+            self._stopped = core.core_id
+            return Halt.POINT
+        core.engine.state[ns.PASSED] = core.retired
+        return None
 
     def take(self, core_id: int) -> int:
         """Deliver what is pending for a core; return the vector, or NMI.
@@ -283,7 +300,7 @@ class Executor:
         places = _NO_WAITING
         if visit[native_spin.DEVICES] == state[ns.DEVICES]:
             places = waiting.bytes_read(
-                *(log.words, begin, end, self._ram, self._origin, self._stack_place(core)),
+                *(log.words, begin, end, self._ram, self.origin, self._stack_place(core)),
             )
         if len(places) and places[0] < 0:
             native_spin.visit_anew(state)
@@ -329,20 +346,20 @@ class Executor:
         """Make how things stand the scene that `rewind` goes back to; log from now on."""
         self._is_logged = True
         self._scene = Origin(self)
-        self._origin = self._scene.origin
+        self.origin = self._scene.origin
         self.log.start(
-            _LOG_WORDS + ns.LOG_RESERVE, self._grow, wants_instructions=False, logs_accesses=True
+            _LOG_WORDS + ns.LOG_RESERVE, self.log.grow, wants_instructions=False, logs_accesses=True
         )
         for core in self.cores:
             core.watch(logs_accesses=True, logs_registers=False)
         self._loop.tell(self.marks)
         self._board.observe(self.marks)
         self.first_step = self.steps
-        self.slices = []
+        self.boot_slices, self.slices = self.slices, []
 
     def memory_at_scene(self, physical: int, size_bytes: int) -> bytes:
         """Return bytes of RAM as they were when the scene began."""
-        return self._origin[physical : physical + size_bytes].tobytes()
+        return self.origin[physical : physical + size_bytes].tobytes()
 
     def _grow(self) -> None:
         self.log.grow()

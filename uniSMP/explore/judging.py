@@ -1,7 +1,7 @@
 """What is wrong with an execution: how it ended, and what the checks of the plan say.
 
-Always looked at: a guest that ends by the debug-exit port with another value than 0, a triple fault,
-and cores of which none can ever go on although not all of them rest. A core that halted with
+Always looked at: a guest that ends by the debug-exit port with another value than 0, a triple
+fault, and cores of which none can ever go on although not all of them rest. A core that halted with
 interrupts disabled, or spins on memory that nobody will change, never goes on.
 """
 
@@ -95,7 +95,7 @@ class Judge:
             summary=f"no core can ever go on: {states}",
             step=self._executor.steps,
             core=stuck[0].core_id,
-            key=(name, *places),
+            key=(name,),
             rips=tuple(places),
         )
 

@@ -1,7 +1,7 @@
 """What a strategy is to a campaign, and what a campaign has come to.
 
 A strategy runs jobs (`job.Worker`), in many processes; and it says where to begin, how much is left
-and what the results show (`Approach`), in the one that hands out jobs. `METHODS` has all of them.
+and what the results show (`Approach`), in the one that hands out jobs. `catalog.METHODS` has all.
 """
 
 from collections.abc import Callable, Mapping
@@ -125,7 +125,3 @@ class Method:
     make_worker: Callable[[Plan], Worker]
     parameters: frozenset[str] = frozenset()
     is_endless: bool = False
-
-
-METHODS: dict[str, Method] = {}
-"""By the name on the command line."""

@@ -23,8 +23,8 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from uniSMP.core.native_cache import is_cache_writable
 from uniSMP.errors import ConfigError
+from uniSMP.native_cache import is_cache_writable
 
 _CACHE = is_cache_writable(__file__)
 Bytes = npt.NDArray[np.uint8]

@@ -5,7 +5,6 @@ from uniSMP.explore.points import Learnt, enabled
 from uniSMP.explore.seeding import generator
 from uniSMP.explore.strategy import Execution, Move
 
-
 _MOST_AHEAD = 64
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from numba import njit
 
-from uniSMP.native_cache import is_cache_writable
 from uniSMP.explore.collecting import A_CORE, A_EVENT, A_MASK, A_STEP, A_WORD, A_WRITE, DELIVERED
+from uniSMP.native_cache import is_cache_writable
 
 _CACHE = is_cache_writable(__file__)
 NEVER = -1
@@ -38,7 +38,7 @@ def next_accesses(accesses: Any, kinds: Any, row: int, step: int, core: int) -> 
 
 
 @njit(cache=_CACHE)
-def wakes_at(accesses: Any, kinds: Any, entry: Any, row: int, core: int, is_delivery: bool) -> int:  # noqa: ANN401, FBT001, PLR0913, PLR0917
+def wakes_at(accesses: Any, kinds: Any, entry: Any, row: int, core: int, is_delivery: bool) -> int:  # noqa: ANN401, FBT001
     """Return the row that wakes a sleeper, or NEVER.
 
     Args:

@@ -38,7 +38,8 @@ class Execution:
     Attributes:
         slices: what ran.
         ending: how the run ended, or None where nothing can go on.
-        is_complete: False where the strategy cut it short.
+        is_complete: whether it came to its end, and was not cut short.
+        is_unfinished: whether the limit of instructions cut it short, and not the strategy.
         rests: for each core, whether it rests.
         waits: for each core, whether it waits.
         analysis: what happened.
@@ -47,6 +48,7 @@ class Execution:
     slices: list[Slice]
     ending: Ending | None
     is_complete: bool
+    is_unfinished: bool
     rests: tuple[bool, ...]
     waits: tuple[bool, ...]
     analysis: Analysis
@@ -91,15 +93,17 @@ class Performer:
             return None
         executor = self.executor
         executor.rewind()
-        while executor.ending is None:
+        while executor.ending is None and executor.left > 0:
             move = strategy.next_slice(executor)
             if move is None:
                 break
             do(executor, move)
+        is_over = executor.ending is not None or not can_go_on(executor)
         execution = Execution(
             slices=executor.slices,
             ending=executor.ending,
-            is_complete=executor.ending is not None or not can_go_on(executor),
+            is_complete=is_over,
+            is_unfinished=not is_over and executor.left <= 0,
             rests=tuple(executor.rests),
             waits=tuple(each is not None for each in executor.waits),
             analysis=self._analyst.look(),

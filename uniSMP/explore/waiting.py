@@ -15,8 +15,8 @@ from numba import njit
 
 from uniSMP.core import native_state as ns
 from uniSMP.core.native_points import has_changed
-from uniSMP.native_cache import is_cache_writable
 from uniSMP.explore.fabric import MARKS
+from uniSMP.native_cache import is_cache_writable
 
 _CACHE = is_cache_writable(__file__)
 MOST_BYTES = 1 << 14
@@ -49,7 +49,7 @@ def _value_before(words: Any, begin: int, byte: int, origin: Any) -> int:  # noq
     while at < begin:
         word = words[at]
         kind = word & 3
-        if kind == ns.RECORD_ACCESS or kind == ns.RECORD_SYSTEM:
+        if kind in (ns.RECORD_ACCESS, ns.RECORD_SYSTEM):
             physical = words[at + 1]
             if word & ns.RECORD_WRITE != 0 and physical <= byte < physical + (word >> 8 & 0xFF):
                 value = words[at + 2] >> (8 * (byte - physical)) & 0xFF
@@ -58,7 +58,7 @@ def _value_before(words: Any, begin: int, byte: int, origin: Any) -> int:  # noq
 
 
 @njit(cache=_CACHE)
-def bytes_read(  # noqa: PLR0913, PLR0917 - arrays
+def bytes_read(
     words: Any,  # noqa: ANN401
     begin: int,
     end: int,
@@ -85,7 +85,7 @@ def bytes_read(  # noqa: PLR0913, PLR0917 - arrays
     while at < end:
         word = words[at]
         kind = word & 3
-        if kind == ns.RECORD_ACCESS or kind == ns.RECORD_SYSTEM:
+        if kind in (ns.RECORD_ACCESS, ns.RECORD_SYSTEM):
             physical = words[at + 1]
             if physical >= MARKS or physical + 8 > len(ram):
                 read[0] = -1
@@ -122,7 +122,7 @@ def _inputs(words: Any, begin: int, end: int) -> Any:  # noqa: ANN401
     while at < end:
         word = words[at]
         kind = word & 3
-        if kind == ns.RECORD_ACCESS or kind == ns.RECORD_SYSTEM:
+        if kind in (ns.RECORD_ACCESS, ns.RECORD_SYSTEM):
             first, size = words[at + 1], word >> 8 & 0xFF
             if word & ns.RECORD_WRITE != 0:
                 written[writes, 0], written[writes, 1] = first, first + size
@@ -175,7 +175,4 @@ def only_repeats(words: Any, begin: int, end: int, core: int) -> bool:  # noqa: 
                     elif writes:
                         is_known[index] = False
         at += _length(word)
-    for index in range(len(inputs)):
-        if not is_known[index]:
-            return False
-    return True
+    return bool(is_known.all())
