@@ -46,7 +46,7 @@ def _random_walk(learnt: Learnt) -> Strategy:
 
 def _all(performer: Performer, strategy: Strategy) -> list[tuple[object, ...]]:
     """Return what every execution was, and how many moves it took."""
-    rows = []
+    rows: list[tuple[object, ...]] = []
     while (each := performer.perform(strategy)) is not None:
         facts = each.slices, each.ending, each.is_complete, each.rests, each.waits
         rows.append((*facts, each.analysis.trace(), each.analysis.accesses.tolist()))

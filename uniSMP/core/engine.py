@@ -57,18 +57,18 @@ class HostRegion:
 class Engine:
     """One 64-bit engine over shared memory, with its native state and hooks.
 
-    Attributes:
-        context: the architectural state.
-        state: the words of `native_state`.
-        words: the same words; Python reads and writes single ones faster here.
-        table: what the block callback knows of blocks.
-
     Args:
         host_regions: memory of the machine, in guest-physical addresses.
         device_ranges: (physical, size in bytes) of everything else; accesses there stop the core.
 
     Raises:
         EngineError: the build of Unicorn is not the supported one, or refuses a mapping.
+
+    Attributes:
+        context: the architectural state.
+        state: the words of `native_state`.
+        words: the same words; Python reads and writes single ones faster here.
+        table: what the block callback knows of blocks.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class Engine:
         self.table: npt.NDArray[np.int64] = np.zeros(
             (ns.TABLE_ENTRIES, ns.ENTRY_WORDS), dtype=np.int64
         )
-        self.words: memoryview = memoryview(self.state)
+        self.words: memoryview = self.state.data
         self._regions: list[npt.NDArray[np.int64]] = []
         self._tracing: list[int] = []
         self._code_places: list[tuple[int, int, int]] = []

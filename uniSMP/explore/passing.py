@@ -25,7 +25,7 @@ class Passing:
         self._table[native_points.RAM] = ram.ctypes.data
         self._rests: npt.NDArray[np.int64] = np.zeros(0, dtype=np.int64)
         self._address = self._table.ctypes.data
-        self._words = memoryview(self._table)
+        self._words = self._table.data
         self._most = 0
 
     def rest_at(self, addresses: Iterable[int]) -> None:
