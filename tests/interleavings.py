@@ -1,8 +1,8 @@
 """All interleavings of small programs on one sequentially consistent memory, counted.
 
 A program is a generator function without arguments: it yields operations on cells, gets back what
-each has read, and returns a result. It may loop, as long as every interleaving ends. All cells hold 0
-at first. Two operations of different programs conflict if they meet in a cell and one of them
+each has read, and returns a result. It may loop, as long as every interleaving ends. All cells hold
+0 at first. Two operations of different programs conflict if they meet in a cell and one of them
 writes; executions that order all conflicting operations alike are one Mazurkiewicz trace.
 
 Nothing here knows of machine code, nor of the package under test.
@@ -44,7 +44,7 @@ State = tuple[tuple[tuple[str, int], ...], tuple[int, ...]]
 
 
 class Event(NamedTuple):
-    """An operation that has been done; `level` is one more than any it conflicts with or follows."""
+    """An operation that has been done; `level` is one more than of any it must follow."""
 
     cell: str
     has_written: bool
@@ -95,7 +95,9 @@ def _level(history: History, core: int, cell: str, *, writes: bool) -> int:
     return 1 + max(before, default=0)
 
 
-def _done(history: History, memory: Memory, core: int, operation: Operation) -> tuple[History, Memory]:
+def _done(
+    history: History, memory: Memory, core: int, operation: Operation
+) -> tuple[History, Memory]:
     """Return history and memory after one more operation of a program."""
     cells = dict(memory)
     found = cells.get(operation.cell, 0)

@@ -1,8 +1,8 @@
 """What the bodies of the guest programs `litmus_*` and `explore_ticket` do, in words of their own.
 
 Each function returns the programs of the cores, core 0 first; their results are what the guest
-leaves in eax at `explore_until`, and the cells are named after the guest's labels, with an offset in
-bytes where one label stands for several. `MODELS` has them by the names of the guest programs.
+leaves in eax at `explore_until`, and the cells are named after the guest's labels, with an offset
+in bytes where one label stands for several. `MODELS` has them by the names of the guest programs.
 """
 
 from collections.abc import Callable, Generator
@@ -101,17 +101,26 @@ def locked(cores: int) -> list[Program]:
     return [increment] * cores
 
 
-def spin(_: int) -> list[Program]:
-    """Every round of polling that finds nothing is left out: it leaves the core as it was."""
+def spin(_: int, *, vain_looks: int = 0) -> list[Program]:
+    """A round of polling that finds nothing is left out: it leaves the core as it was.
+
+    With `vain_looks` the first so many of each core count all the same.
+    """
+
+    def poll(cell: str) -> Body:
+        for _ in range(vain_looks):
+            if (yield Read(cell)):
+                return 1
+        return (yield Read(cell, unlike=0))
 
     def ask() -> Body:
         yield Write("spin_data", 5)
         yield Write("spin_asked", 1)
-        yield Read("spin_answered", unlike=0)
+        yield from poll("spin_answered")
         return (yield Read("spin_data"))
 
     def answer() -> Body:
-        yield Read("spin_asked", unlike=0)
+        yield from poll("spin_asked")
         value = 1 + (yield Read("spin_data"))
         yield Write("spin_data", value)
         yield Write("spin_answered", 1)

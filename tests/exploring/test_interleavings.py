@@ -97,11 +97,18 @@ def test_failing_exchanges_that_only_read_commute(cores: int, trace_count: int) 
     assert len(traces(litmus_models.cas(cores, failure_writes=False))) == trace_count
 
 
+@pytest.mark.parametrize(("vain_looks", "trace_count"), [(0, 1), (1, 4), (2, 9)])
+def test_vain_looks_that_count_multiply_the_traces_of_polling(
+    vain_looks: int, trace_count: int
+) -> None:
+    assert len(traces(litmus_models.spin(2, vain_looks=vain_looks))) == trace_count
+
+
 def _reads(*cells: str) -> Body:
-    values = []
+    total = 0
     for cell in cells:
-        values.append((yield Read(cell)))
-    return sum(values)
+        total += yield Read(cell)
+    return total
 
 
 def _writes(cell: str) -> Body:

@@ -5,13 +5,14 @@ executed for the first time. A mode event says how wide code is; without one it 
 """
 
 import functools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from capstone import CS_ARCH_X86, CS_MODE_16, CS_MODE_32, CS_MODE_64, Cs
 
 from uniSMP.checks.history import Bytes, History, Signed
-from uniSMP.checks.memory_at import MemoryAt
+from uniSMP.checks.memory_at import PAGE_BYTES, PAGE_SHIFT, MemoryAt
 
 _LONGEST = 15
 _MODES = {16: CS_MODE_16, 32: CS_MODE_32, 64: CS_MODE_64}
@@ -55,15 +56,12 @@ class ExecutedCode:
         instructions: what is there, in the same order.
     """
 
-    def __init__(self, history: History, memory: MemoryAt | None = None) -> None:
-        memory = memory or MemoryAt(history)
+    def __init__(self, history: History) -> None:
         self._history = history
         self.rips, first = np.unique(history.rip, return_index=True)
-        bits = _bits(history, first)
-        self.instructions = [
-            decode(memory.read(int(rip), _LONGEST, history.first_step + int(row)), int(width))
-            for rip, row, width in zip(self.rips, first, bits, strict=True)
-        ]
+        code = _code(MemoryAt(history), self.rips.tolist(), (first + history.first_step).tolist())
+        bits = _bits(history, first).tolist()
+        self.instructions = list(map(decode, code, bits))
 
     def addresses(self, mnemonics: frozenset[str]) -> Signed:
         """Return the addresses of instructions with one of these mnemonics."""
@@ -83,6 +81,26 @@ class ExecutedCode:
         places = owner + np.arange(len(owner)) - begins
         places, first = np.unique(places, return_index=True)
         return places, owner[first]
+
+
+@functools.lru_cache(maxsize=1)
+def executed_code(history: History) -> ExecutedCode:
+    """Return the instructions of a history; several checks of the same one share them."""
+    return ExecutedCode(history)
+
+
+def _code(memory: MemoryAt, rips: Sequence[int], steps: Sequence[int]) -> Iterator[bytes]:
+    """Return the bytes at each address as they were at a step."""
+    pages: dict[int, bytes | None] = {}
+    for rip, step in zip(rips, steps, strict=True):
+        page, offset = rip >> PAGE_SHIFT, rip & PAGE_BYTES - 1
+        if page not in pages:
+            pages[page] = memory.constant_page(page)
+        content = pages[page]
+        if content is None or offset + _LONGEST > PAGE_BYTES:
+            yield memory.read(rip, _LONGEST, step)
+        else:
+            yield content[offset : offset + _LONGEST]
 
 
 def _bits(history: History, rows: Signed) -> Bytes:

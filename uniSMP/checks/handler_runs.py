@@ -4,11 +4,15 @@ A handler that never returns but switches to another task appears to hold what t
 an IRET of it. INIT and reset end all handlers.
 """
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from uniSMP.checks.executed_code import IRETS, ExecutedCode
-from uniSMP.checks.history import Event, History
+import numpy as np
+import numpy.typing as npt
+
+from uniSMP.checks.executed_code import IRETS, executed_code
+from uniSMP.checks.history import Event, History, Signed
 
 ENTRIES = ("interrupt_delivered", "exception", "software_interrupt")
 """Kinds of events that enter a handler; only the first comes from outside of the core."""
@@ -48,16 +52,12 @@ class HandlerRun:
         return self.begin_step <= step and (self.end_step < 0 or step < self.end_step)
 
 
-def handler_runs(history: History, code: ExecutedCode) -> list[HandlerRun]:
-    """Return the handlers entered in a history, in the order of their beginnings.
-
-    Args:
-        history: with events.
-        code: of the same history.
-    """
+@functools.lru_cache(maxsize=1)
+def handler_runs(history: History) -> tuple[HandlerRun, ...]:
+    """Return the handlers entered in a history with events, in the order of their beginnings."""
     runs: list[HandlerRun] = []
     stacks: dict[int, list[HandlerRun]] = {}
-    for step, _, core, event, number in sorted(_marks(history, code), key=lambda mark: mark[:2]):
+    for step, _, core, event, number in sorted(_marks(history), key=lambda mark: mark[:2]):
         stack = stacks.setdefault(core, [])
         if event is None:
             if stack:
@@ -71,19 +71,35 @@ def handler_runs(history: History, code: ExecutedCode) -> list[HandlerRun]:
             stack.pop().end_step = step
         stack.append(HandlerRun(event, number, step, -1, len(stack)))
         runs.append(stack[-1])
-    return runs
+    return tuple(runs)
+
+
+def are_external(runs: Sequence[HandlerRun], core: int, steps: Signed) -> npt.NDArray[np.bool_]:
+    """Return whether each of some instructions of a core ran in a handler of an interrupt.
+
+    Args:
+        runs: of one history.
+        core: core id.
+        steps: of its instructions, ascending.
+    """
+    inside = np.zeros(len(steps), dtype=np.bool_)
+    for run in runs:
+        if run.core == core and run.is_external:
+            begin, behind = np.searchsorted(steps, [run.begin_step, run.end_step])
+            inside[begin : behind if run.end_step >= 0 else None] = True
+    return inside
 
 
 Mark = tuple[int, int, int, Event | None, int]
 """Step, order at that step, core, event (None: an IRET), number of the event."""
 
 
-def _marks(history: History, code: ExecutedCode) -> Iterator[Mark]:
+def _marks(history: History) -> Iterator[Mark]:
     """Return entries, ends and IRETs; an IRET ends before what happens at the next step."""
     for number, event in enumerate(history.events):
         if event.kind in ENTRIES or event.kind in _ENDINGS:
             yield event.step, number, event.core, event, number
-    for row in code.rows(IRETS):
+    for row in executed_code(history).rows(IRETS):
         yield history.first_step + int(row) + 1, -1, int(history.core[row]), None, -1
 
 

@@ -86,7 +86,7 @@ class Event:
         source: which chip, or None.
         targets: core ids that an interrupt is sent to.
         value: what was written or read, or -1.
-        address: port, physical address or register number, or -1.
+        address: port, physical address or register number, CR2 of a page fault, or -1.
         detail: the mode of a core, or the control register that was written; else empty.
     """
 

@@ -35,6 +35,18 @@ class MemoryAt:
         first, behind = np.searchsorted(self._pages, [page, page + 1])
         return self._writes[first:behind]
 
+    def constant_page(self, page: int) -> bytes | None:
+        """Return a page that nothing in the history writes to; None where something does.
+
+        None is returned as well where the page lies outside the memory.
+        """
+        if len(self.writes_to(page)):
+            return None
+        try:
+            return self._memory(page << PAGE_SHIFT, PAGE_BYTES)
+        except UniSMPError:
+            return None
+
     def row_of(self, step: int) -> int:
         """Return the first row of `History.accesses` that belongs to this step or a later one."""
         return 0 if self._rows is None else int(np.searchsorted(self._rows.step, step))

@@ -17,20 +17,26 @@ class Places:
     """
 
     def __init__(self, symbols: Mapping[str, int]) -> None:
-        names: dict[int, str] = {}
-        for name, address in symbols.items():
-            names.setdefault(address, name)
-        self._addresses = sorted(names)
-        self._names = names
+        self._symbols = symbols
+        self._names: dict[int, str] = {}
+        self._addresses: list[int] = []
 
     def show(self, address: int) -> str:
         """Return "symbol+0x10 (0x100010)", or the address alone where no symbol is near."""
+        if not self._names:
+            self._sort()
         index = bisect_right(self._addresses, address) - 1
         if index < 0 or address - self._addresses[index] >= _FARTHEST:
             return f"{address & (1 << 64) - 1:#x}"
         below = self._addresses[index]
         offset = f"+{address - below:#x}" if address > below else ""
         return f"{self._names[below]}{offset} ({address:#x})"
+
+    def _sort(self) -> None:
+        """Do what only those who show an address need."""
+        for name, address in self._symbols.items():
+            self._names.setdefault(address, name)
+        self._addresses = sorted(self._names)
 
 
 def resolve(symbols: Mapping[str, int], text: str) -> int:

@@ -81,6 +81,9 @@ def tell_spinning(judged: Judged) -> list[str]:
         ("instructions in all", lambda costs: costs.instructions),
     ):
         paragraphs.append(_compare(title, count, (locks, readings), place))
+    unknown = ", ".join(_code(each) for each in readings if each.verdict is None)
+    if unknown:
+        paragraphs.append(f"Compared though not explored, so perhaps not exclusive: {unknown}.")
     return paragraphs
 
 

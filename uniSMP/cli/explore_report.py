@@ -96,7 +96,10 @@ def print_report(report: Report) -> None:
 
 
 def _how_to_go_on(report: Report) -> str:
-    pending = f"{report.summary.pending:,} jobs are left"
+    kept = report.summary.kept
+    pending = f"{report.summary.pending - kept:,} jobs are left"
+    if kept:
+        pending += f", {kept:,} of their round are done"
     if report.folder is None:
         return f"{pending}; --out DIR would have kept the campaign, to go on with it"
     if report.summary.end is End.VIOLATED:

@@ -31,13 +31,14 @@ Made by `make verdicts` (`unismp protocols --markdown`); do not edit. The protoc
 `violated`: there is a schedule, kept as a recording, under which the property fails. `holds`: no
 execution within the bound violates a property that was checked; beyond it nothing is said.
 """
-_COSTS = f"""\
-Counts of one run of `lock_P` each: every core does 200 operations on the memory manager, under
-timers and IPIs, in slices of {QUANTUM_INSTRUCTIONS} instructions in turn; a PAUSE ends a slice.
-A run in which no operation completes for {STALL_INSTRUCTIONS:,} instructions has stood still. These
-are counts and no times: an emulator of instructions measures no hardware. Means are for each
-completed operation; what unfinished operations took is left out.
-"""
+_COSTS = (
+    "Counts of one run of `lock_P` each: every core does 200 operations on the memory manager, "
+    f"under timers and IPIs, in slices of {QUANTUM_INSTRUCTIONS} instructions in turn; a PAUSE "
+    f"ends a slice. A run in which no operation completes for {STALL_INSTRUCTIONS:,} "
+    "instructions has stood still. These are counts and no times: an emulator of instructions "
+    "measures no hardware. Means are for each completed operation; what unfinished operations "
+    "took is left out."
+)
 
 
 def make_page(judged: Sequence[JudgedProtocol], folder: Path = Path("docs")) -> str:
@@ -47,7 +48,7 @@ def make_page(judged: Sequence[JudgedProtocol], folder: Path = Path("docs")) -> 
         judged: what was found, with costs for the same numbers of cores each.
         folder: where the page will lie, as paths of counterexamples are seen from.
     """
-    parts = [_HEAD, *_verdict_table(judged, folder), "", "## Costs", "", _COSTS]
+    parts = [_HEAD, *_verdict_table(judged, folder), "", "## Costs", "", _wrapped(_COSTS), ""]
     for place, costs in enumerate(judged[0].costs):
         parts += [f"### {costs.cores} {'core' if costs.cores == 1 else 'cores'}", ""]
         parts += [*cost_table(judged, place), ""]

@@ -119,7 +119,7 @@ class PctApproach(NumberedApproach):
 
 
 class BoundedWorker:
-    """Runs schedules with a bounded number of preemptions, and hands on those that branch off.
+    """Explores schedules with a bounded number of preemptions.
 
     Args:
         plan: what is explored.
@@ -130,17 +130,15 @@ class BoundedWorker:
         self._most = check_parameter(plan, "preemptions", 2, 0, 64)
 
     def run(self, job: Job) -> JobResult:
-        """Run the schedules of a job, up to the first violation."""
+        """Run the schedules of a job and what branches off, up to the first violation."""
         shop = workshop(self._plan)
         branches = [Branch.from_list(each) for each in job.payload["branches"]]
-        now, later = branches[: job.executions], branches[job.executions :]
-        strategy = Bounded(shop.learnt, self._most, now)
-        tally, done = Tally(shop), 0
-        while done < len(now) and not tally.found and tally.perform(strategy):
-            done += 1
-        left = [*now[done:], *later]
-        more = [{"branches": [each.as_list() for each in left]}] if left else []
-        return _result(tally, more + _grouped(strategy.children))
+        strategy = Bounded(shop.learnt, self._most, branches)
+        tally = Tally(shop)
+        while tally.executions < job.executions and not tally.found:
+            if not tally.perform(strategy):
+                break
+        return _result(tally, _grouped(strategy.left))
 
 
 def _grouped(branches: list[Branch]) -> list[Payload]:
@@ -172,14 +170,14 @@ class BoundedApproach:
 
     def rest(self, summary: Summary) -> int | None:
         """Return how many schedules are known and not run; more may branch off."""
-        return summary.pending * _BRANCHES
+        return summary.pending * _BRANCHES if summary.pending else 0
 
     def statement(self, summary: Summary) -> str:
         """Return what was done and seen."""
         all_or_some = "all" if summary.end is End.COMPLETE else "some of the"
         return (
-            f"{all_or_some} schedules with <= {self._most} preemptions: {summary.executions:,} "
-            f"executions, {_verdict(summary)}"
+            f"{all_or_some} schedules with <= {self._most} preemptions, equivalent ones once: "
+            f"{summary.executions:,} executions, {_verdict(summary)}"
         )
 
 

@@ -117,7 +117,7 @@ class Campaign:
                     return replace(summary, end=end)
                 self._store.begin_round(self._shares(summary, stop))
             if not self._finish_round(crew, stop, summary, on_progress):
-                return replace(summary, end=End.INTERRUPTED)
+                return replace(self._store.summary(), end=End.INTERRUPTED)
             self._store.merge_round()
 
     def _shares(self, summary: Summary, stop: Stop) -> list[int]:

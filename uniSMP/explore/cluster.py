@@ -7,16 +7,19 @@ one worker for a plan and runs one job at a time, however many threads it has.
 Source: documentation of Dask.distributed 2026.8, "Resilience" and "Managing Computation".
 """
 
+import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
-from uniSMP.errors import ConfigError, UniSMPError, WorkerError
+from uniSMP.errors import ConfigError, InternalError, UniSMPError, WorkerError
 from uniSMP.explore.job import Job, JobResult, Plan, Worker
 from uniSMP.explore.workers import MakeWorker
 
+_ADDRESS = re.compile(r"((tcp|tls)://)?[^/\s]+:[0-9]+")
 _CONNECT_SECONDS = 10
 _POLL_SECONDS = 0.2
 _LOCK = threading.Lock()
@@ -33,7 +36,7 @@ class Cluster:
         address: of the scheduler, such as tcp://10.0.0.1:8786.
 
     Raises:
-        ConfigError: the extra is not installed, or nobody answers there.
+        ConfigError: the extra is not installed, or nobody answers or works there.
     """
 
     def __init__(self, plan: Plan, make_worker: MakeWorker, address: str) -> None:
@@ -43,6 +46,8 @@ class Cluster:
             raise ConfigError(
                 "--cluster needs the extra: pip install 'uniSMP[cluster]', on all machines"
             ) from error
+        if _ADDRESS.fullmatch(address) is None:
+            raise ConfigError(f"--cluster {address}: write HOST:PORT or tcp://HOST:PORT")
         self._address = address
         self._make_worker = make_worker
         self._library: Any = distributed
@@ -54,6 +59,12 @@ class Cluster:
             raise ConfigError(
                 f"--cluster {address}: no scheduler answers there ({error})"
             ) from error
+        if not self._client.scheduler_info(n_workers=1)["workers"]:
+            self._client.close()
+            raise ConfigError(
+                f"--cluster {address}: nobody works there; start processes with "
+                f"`dask worker {address}`"
+            )
         # As a task, not as data: what a task returned is made anew when its process dies.
         self._plan = self._client.submit(bytes, plan.to_bytes(), key=f"plan-{plan.key()}")
         self._key = plan.key()
@@ -84,7 +95,12 @@ class Cluster:
     def _wait(self, futures: list[Any]) -> list[Any]:
         """Return those that are done, after a while maybe none."""
         with suppress(TimeoutError), self._client.as_current():
-            self._library.wait(futures, timeout=_POLL_SECONDS, return_when="FIRST_COMPLETED")
+            try:
+                self._library.wait(futures, timeout=_POLL_SECONDS, return_when="FIRST_COMPLETED")
+            except CancelledError as error:
+                raise self._gone() from error
+        if self._client.status != "running":
+            raise self._gone()
         return [future for future in futures if future.done()]
 
     def _result(self, future: Any, job: Job) -> JobResult:  # noqa: ANN401 - of an untyped library
@@ -92,8 +108,19 @@ class Cluster:
             return JobResult.from_json(future.result())
         except UniSMPError:
             raise
+        except CancelledError as error:
+            raise self._gone() from error
+        except self._library.KilledWorker as error:
+            raise WorkerError(f"job {job.number}: too many processes died of it") from error
         except Exception as error:
-            raise WorkerError(f"job {job.number}: the cluster failed ({error})") from error
+            if future.status != "error":  # the way to the result failed, not the job
+                raise self._gone() from error
+            raise InternalError(f"job {job.number}: {error!r}") from error
+
+    def _gone(self) -> WorkerError:
+        return WorkerError(
+            f"--cluster {self._address}: the scheduler is gone; what is finished is kept"
+        )
 
     def __enter__(self) -> Self:
         return self

@@ -364,12 +364,10 @@ class Executor:
         """Return bytes of RAM as they were when the scene began."""
         return self.origin[physical : physical + size_bytes].tobytes()
 
-    def _grow(self) -> None:
-        self.log.grow()
-
     def rewind(self) -> None:
         """Go back to the scene."""
         self._scene.restore()
+        self.marks.forget()
         self.log.head[ns.LOG_COUNT] = 0
         self.slices = []
         self._stopped = -1

@@ -8,7 +8,7 @@ interrupts disabled, or spins on memory that nobody will change, never goes on.
 from collections.abc import Sequence
 from dataclasses import replace
 
-from uniSMP.checks.history import Check, History, Violation
+from uniSMP.checks.history import Check, History, Needs, Violation
 from uniSMP.core import native_state as ns
 from uniSMP.core.core import Core
 from uniSMP.core.log_decoding import Accesses, Recorded
@@ -32,6 +32,7 @@ class Judge:
     def __init__(self, executor: Executor, checks: Sequence[Check]) -> None:
         self._executor = executor
         self._checks = checks
+        executor.marks.is_kept = any(Needs.EVENTS in check.needs for check in checks)
         self._names = sorted((address, name) for name, address in executor.machine.symbols.items())
 
     def judge(self, execution: Execution) -> list[Violation]:
@@ -58,6 +59,7 @@ class Judge:
             cores=len(executor.cores),
             memory=executor.memory_at_scene,
             symbols=executor.machine.symbols,
+            events=executor.marks.events(),
             is_over=execution.is_complete,
         )
         executed = recorded.decode()

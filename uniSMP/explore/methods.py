@@ -63,7 +63,8 @@ class Summary:
         blocked: that were given up as redundant.
         rounds: that are finished.
         jobs: that are finished.
-        pending: jobs that are left.
+        pending: jobs that are left, with those of a round that is not merged yet.
+        kept: finished jobs among them.
         counts: sums by name.
         distinct: sizes of the united sets by name.
         found: violations in the order of their jobs.
@@ -75,6 +76,7 @@ class Summary:
     rounds: int = 0
     jobs: int = 0
     pending: int = 0
+    kept: int = 0
     counts: Mapping[str, int] = field(default_factory=dict)
     distinct: Mapping[str, int] = field(default_factory=dict)
     found: tuple[Found, ...] = ()

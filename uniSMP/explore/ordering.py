@@ -203,8 +203,12 @@ def held_back(events: Any) -> Any:  # noqa: ANN401
 
 
 @njit(cache=_CACHE)
-def trace_hash(events: Any, clocks: Any) -> int:  # noqa: ANN401
-    """Return a hash of the Mazurkiewicz trace: equal for executions that differ in nothing else."""
+def trace_hashes(events: Any, clocks: Any) -> Any:  # noqa: ANN401
+    """Return a hash of the Mazurkiewicz trace of the first 0, 1, 2, ... events.
+
+    Equal for executions that differ in nothing else than the order of what is not ordered.
+    """
+    totals = np.zeros(len(events) + 1, dtype=np.int64)
     total = np.uint64(0)
     for event in range(len(events)):
         one = np.uint64(events[event, E_CORE] * 3 + events[event, E_KIND] + 1)
@@ -212,7 +216,8 @@ def trace_hash(events: Any, clocks: Any) -> int:  # noqa: ANN401
             one = (one ^ np.uint64(clocks[event, core])) * _FACTOR
             one ^= one >> np.uint64(29)
         total += one
-    return int(np.int64(total))
+        totals[event + 1] = np.int64(total)
+    return totals
 
 
 @njit(cache=_CACHE)

@@ -130,6 +130,7 @@ class Store:
             rounds=totals.get(_ROUNDS, 0),
             jobs=jobs.get(_MERGED, 0),
             pending=sum(jobs.values()) - jobs.get(_MERGED, 0),
+            kept=jobs.get(_FINISHED, 0),
             counts=_named(totals, _COUNT),
             distinct=_named(totals, _DISTINCT),
             found=tuple(Found(job, self._decode(text), times) for job, text, times in rows),

@@ -9,6 +9,7 @@ import signal
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from types import TracebackType
 from typing import Self
@@ -68,7 +69,9 @@ class _Process:
         self._process = context.Process(
             target=_serve, args=(theirs, plan, make_worker), daemon=True
         )
-        # Ctrl-C is for the process that hands out jobs, from the child's first instruction on.
+        # Ctrl-C is for the process that hands out jobs, from the child's first instruction on. The
+        # tracker unblocks the signal when it starts, so it has to be there before.
+        resource_tracker.ensure_running()
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             self._process.start()
@@ -194,6 +197,7 @@ class Processes:
 
 def _serve(connection: Connection, plan: bytes, make_worker: MakeWorker) -> None:
     """Run jobs until the other side is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     worker: Worker | None = None
     try:
         while True:

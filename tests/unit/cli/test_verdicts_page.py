@@ -65,13 +65,14 @@ def test_spin_locks_are_compared_with_readings_that_finished_and_are_not_violate
         judge("swap_naive", VIOLATED, replace(COSTS, waiting_instructions=0)),
         judge("freeze_naive", None, STUCK),
     ]
-    head, waiting, moved, _ = tell_spinning(judged)
+    head, waiting, moved, _, doubt = tell_spinning(judged)
     assert head.startswith("With 4 cores, over the runs that finished")
     assert waiting == (
         "- waiting instructions for each operation: spin locks 8.0 (`mcs`) to 10.0 (`tas`); "
         "readings 0.5 (`delegate`) to 20.0 (`swap_xchg`); fewer than every spin lock: `delegate`."
     )
     assert moved.endswith("fewer than every spin lock: none of the readings.")
+    assert doubt == "Compared though not explored, so perhaps not exclusive: `swap_xchg`."
 
 
 def test_without_runs_of_both_kinds_there_is_nothing_to_compare() -> None:

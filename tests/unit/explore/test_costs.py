@@ -46,7 +46,7 @@ def test_run_ends_at_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(costs_module, "STALL_INSTRUCTIONS", 50_000)
     monkeypatch.setattr(costs_module, "MOST_INSTRUCTIONS", 100_000)
     costs = count_costs("ticket", 1)
-    assert (costs.outcome, costs.operations, costs.unfinished) == ("INSTRUCTION_LIMIT", 19, 0)
+    assert (costs.outcome, costs.operations, costs.unfinished) == ("INSTRUCTION_LIMIT", 21, 0)
 
 
 def test_every_protocol_has_its_name() -> None:

@@ -184,4 +184,4 @@ def test_merge_that_fails_changes_nothing() -> None:
             store.keep(job, JobResult(executions=1, found=[{"summary": "has no key"}]))
         with pytest.raises(KeyError):
             store.merge_round()
-        assert store.summary() == Summary(pending=2)
+        assert store.summary() == Summary(pending=2, kept=2)

@@ -70,6 +70,12 @@ def test_error_of_a_worker_stays_what_it_is(make_crew: Any) -> None:
         explore(plan, make_crew)
 
 
+def test_ctrl_c_is_not_for_the_processes_that_work() -> None:
+    plan = toy.make_plan("count", end=84, interrupts=0)
+    summary, _ = explore(plan, two)
+    assert (summary.end, summary.executions) == (End.COMPLETE, 84)
+
+
 def test_bug_of_a_worker_is_told_with_its_traceback() -> None:
     plan = toy.make_plan("count", end=84, breaks=5)
     with pytest.raises(InternalError, match=r"(?s)Traceback.*ZeroDivisionError: the toy is broken"):

@@ -1,9 +1,9 @@
 """A tree to walk and numbers to count instead of a guest, in pure Python.
 
 Parameters of a plan: `depth` of the tree; `bad`: leaves or numbers that violate; `log`: a file to
-which each job that is run adds its number; `fails`, `breaks`: numbers of jobs that raise; `stuck`:
-number of a job that never ends; `deadly`: number of a job that kills its process unless the file
-`spared` exists, after making that file.
+which each job that is run adds its number. Numbers of jobs: `fails`, `breaks` raise; `stuck` never
+ends; `interrupts` sends its process the signal of Ctrl-C; `deadly` kills its process unless the
+file `spared` exists, after making that file.
 """
 
 import os
@@ -104,6 +104,8 @@ class Worker:
             raise EngineError("the toy cannot do this job")
         if number == self._parameters.get("breaks"):
             raise ZeroDivisionError("the toy is broken")
+        if number == self._parameters.get("interrupts"):
+            os.kill(os.getpid(), signal.SIGINT)
         if number == self._parameters.get("stuck"):
             signal.pause()
         if number == self._parameters.get("deadly"):

@@ -132,3 +132,40 @@ def test_run_cut_by_a_limit_is_not_over() -> None:
         _, second = observe(machine, ALL, max_instructions=5)
     assert (first.first_step, first.end_step, first.is_over) == (0, 10, False)
     assert (second.first_step, second.end_step, second.is_over) == (10, 15, False)
+
+
+PAGING = """
+_start:
+    gate 14, fault
+    lidt [rip + idt]
+    mov rax, cr3
+    mov rbx, [rax]
+    mov [0x10000], rbx
+    mov ebx, 0x10000
+    mov cr3, rbx
+reloaded:
+    xor eax, eax
+    mov cr8, rax
+    mov rbx, 0x7000000008
+    mov eax, [rbx]
+fault:
+    finish
+"""
+
+
+def test_cr3_holds_from_the_instruction_behind_the_one_that_set_it() -> None:
+    history, symbols = run(Needs.PAGING, PREAMBLE + PAGING)
+    assert history.flags is None
+    assert history.cr3 is not None
+    assert history.cr3.step.tolist() == [0, history.rip.tolist().index(symbols["reloaded"])]
+    assert history.cr3.value.tolist()[1] == 0x10000
+
+
+def test_events_have_details_and_the_address_of_a_page_fault() -> None:
+    history, _ = run(Needs.EVENTS, PREAMBLE + PAGING)
+    told = [(event.kind, event.detail, event.address) for event in history.events[:3]]
+    assert told == [
+        ("mode", "64-bit", -1),
+        ("control_register_write", "cr8", -1),
+        ("exception", "", 0x7000000008),
+    ]
