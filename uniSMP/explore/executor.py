@@ -376,9 +376,9 @@ class Executor:
         """Go back to the scene."""
         self._scene.restore()
         self.marks.forget()
+        self.log.head[ns.LOG_COUNT] = 0
         for core in self.cores:
             core.log_all_registers()
-        self.log.head[ns.LOG_COUNT] = 0
         self.slices = []
         self._stopped = -1
         self.passed = 0
