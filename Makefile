@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PYTEST_WORKERS ?= auto
 PYTEST_OPTIONS ?=
 
-.PHONY: help demo test lint bench coverage format traces clean qemu chromium gdb
+.PHONY: help demo test lint bench coverage format traces verdicts clean qemu chromium gdb
 
 help:
 	@echo "make demo      run the main guest program on 4 cores"
@@ -13,6 +13,7 @@ help:
 	@echo "make lint      formatter, linter, types, layers"
 	@echo "make bench     measure against a raw engine; writes build/bench.json"
 	@echo "make coverage  the tests, with the branches of devices/ and core/ counted"
+	@echo "make verdicts  docs/verdicts.md: the protocols judged and their costs counted, made anew"
 	@echo "make traces    the reference recordings of traces/, made anew"
 
 $(VENV)/installed: pyproject.toml constraints.txt
@@ -59,6 +60,9 @@ bench: $(VENV)/installed
 
 traces: $(VENV)/installed
 	$(BIN)/python tools/refresh_traces
+
+verdicts: $(VENV)/installed
+	$(BIN)/unismp protocols --jobs 2 --markdown docs/verdicts.md
 
 clean:
 	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -34,5 +34,9 @@ class DivergenceError(UniSMPError):
     """A replay departed from its recording."""
 
 
+class WorkerError(UniSMPError):
+    """A process that shares the work of an exploration died, or cannot be reached."""
+
+
 class InternalError(UniSMPError):
     """An invariant of uniSMP itself is broken: please report it with the command that shows it."""

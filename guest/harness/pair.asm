@@ -62,6 +62,7 @@ pair_operation:
     cmp rax, PROTOCOL_BUSY
     je pair_busy
 pair_over:
+explore_until:                          ; a core is done; it still takes interrupts
     lock inc dword ptr [pair_done]
     test ebx, ebx
     jz pair_wait

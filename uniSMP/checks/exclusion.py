@@ -7,14 +7,18 @@ Not modelled: a core that an INIT takes out of a region stays inside.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from numba import njit
 
 from uniSMP.checks.history import History, Needs, Signed, Violation
 from uniSMP.checks.places import Places, resolve
 from uniSMP.errors import ConfigError
+from uniSMP.native_cache import is_cache_writable
 
+_CACHE = is_cache_writable(__file__)
 NAME = "exclusion"
 
 
@@ -86,21 +90,28 @@ def find_passages(history: History, region: Region) -> Passages:
     is_enter = rip == np.uint64(enter & mask)
     rows = np.nonzero(is_enter | (rip == np.uint64(leave & mask)))[0]
     core, is_enter = history.core[rows], is_enter[rows]
-    before, after = np.zeros(len(rows), np.int64), np.zeros(len(rows), np.int64)
-    for one in np.unique(core):
-        mine = core == one
-        after[mine] = _depths(is_enter[mine])
-        before[mine] = np.concatenate([[0], after[mine][:-1]])
-    inside = np.cumsum((after > 0).astype(np.int64) - (before > 0))
+    before, after, inside = _count(core, is_enter)
     return Passages(rows + history.first_step, core, is_enter, before, after, inside)
 
 
-def _depths(is_enter: npt.NDArray[np.bool_]) -> Signed:
-    """Return how deep one core is inside; who leaves what it never entered stays outside."""
-    total = np.cumsum(np.where(is_enter, 1, -1))
-    lowest: Signed = np.minimum(np.minimum.accumulate(total), 0)
-    depths: Signed = total - lowest
-    return depths
+@njit(cache=_CACHE)
+def _count(core: Any, is_enter: Any) -> tuple[Any, Any, Any]:  # noqa: ANN401
+    """Return the depth of the core before and behind each passage, and how many are inside then.
+
+    Who leaves what it never entered stays outside.
+    """
+    before, after = np.empty(len(core), np.int64), np.empty(len(core), np.int64)
+    inside = np.empty(len(core), np.int64)
+    depths = np.zeros(256, np.int64)
+    count = 0
+    for row in range(len(core)):
+        depth = depths[core[row]]
+        before[row] = depth
+        after[row] = depth + 1 if is_enter[row] else max(depth - 1, 0)
+        depths[core[row]] = after[row]
+        count += (after[row] > 0) - (depth > 0)
+        inside[row] = count
+    return before, after, inside
 
 
 class Exclusion:

@@ -1,8 +1,8 @@
-"""The options of `unismp run` and `unismp gdb` that say what the machine is, and what they make."""
+"""The options of several commands that say what the machine is, and what they make."""
 
 import functools
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, get_args
@@ -20,14 +20,9 @@ from uniSMP.schedule.round_robin import RoundRobin
 from uniSMP.schedule.seeded_random import SeededRandom
 
 _SEED_LIMIT = 1 << 64
-_OPTIONS = (
-    click.option("--cores", default=1, show_default=True, help="Number of cores, 1 to 255."),
-    click.option(
-        "--memory",
-        default=f"{DEFAULT_MEMORY_BYTES >> 20}M",
-        show_default=True,
-        help="RAM, such as 64M.",
-    ),
+_SCHEDULE = {"quantum": DEFAULT_QUANTUM_INSTRUCTIONS, "seed": None}
+"""The options that say who runs when, and their defaults."""
+_SCHEDULE_OPTIONS = (
     click.option(
         "--quantum",
         default=DEFAULT_QUANTUM_INSTRUCTIONS,
@@ -35,6 +30,15 @@ _OPTIONS = (
         help="Instructions of a slice (with --seed: at most).",
     ),
     click.option("--seed", type=int, help="Random slices from this seed instead of round robin."),
+)
+_BOARD_OPTIONS = (
+    click.option("--cores", default=1, show_default=True, help="Number of cores, 1 to 255."),
+    click.option(
+        "--memory",
+        default=f"{DEFAULT_MEMORY_BYTES >> 20}M",
+        show_default=True,
+        help="RAM, such as 64M.",
+    ),
     click.option(
         "--ticks-per-instruction",
         "ticks",
@@ -91,13 +95,25 @@ _NAMES = tuple(field.name for field in fields(MachineOptions))
 
 def machine_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options to a command, which is given all of them as one argument `options`."""
+    return _collect(command, (*_BOARD_OPTIONS[:2], *_SCHEDULE_OPTIONS, *_BOARD_OPTIONS[2:]))
 
+
+def board_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add those options that do not say who runs when; `options` has the defaults of the others."""
+    return _collect(command, _BOARD_OPTIONS)
+
+
+def _collect(
+    command: Callable[..., Any], given: Sequence[Callable[..., Any]]
+) -> Callable[..., Any]:
     @functools.wraps(command)
     def collected(*arguments: Any, **values: Any) -> Any:  # noqa: ANN401 - the command's own
-        options = MachineOptions(**{name: values.pop(name) for name in _NAMES})
+        board = {name: values.pop(name) for name in _NAMES if name not in _SCHEDULE}
+        schedule = {name: values.pop(name) for name in _SCHEDULE if len(given) == len(_NAMES)}
+        options = MachineOptions(**board, **{**_SCHEDULE, **schedule})
         return command(*arguments, options=options, **values)
 
-    for option in reversed(_OPTIONS):
+    for option in reversed(given):
         collected = option(collected)
     return collected
 

@@ -21,7 +21,9 @@ _COMMANDS = {
     "build": "uniSMP.cli.build",
     "disasm": "uniSMP.cli.disasm",
     "trace": "uniSMP.cli.trace",
+    "explore": "uniSMP.cli.explore",
     "gdb": "uniSMP.cli.gdb",
+    "protocols": "uniSMP.cli.protocols",
     "doctor": "uniSMP.cli.doctor",
 }
 _SUMMARIES = {
@@ -33,7 +35,9 @@ _SUMMARIES = {
     "build": "Assemble TARGET (a program name or a source file) and write its image.",
     "disasm": "Disassemble TARGET: the name of a guest program, an assembly...",
     "trace": "Look at a trace that `unismp run --trace DIR` wrote.",
+    "explore": "Run TARGET under many schedules, and look for one that breaks it.",
     "gdb": "Let gdb debug TARGET: a guest as `unismp run` takes it, or a...",
+    "protocols": "Compare the protocols of the guest library: verdicts, and costs...",
     "doctor": "Check the installation: the engine, its layout, caches, and the...",
 }
 """The first sentence of each command's own help, which would have to be imported."""

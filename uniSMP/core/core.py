@@ -230,7 +230,7 @@ class Core(CoreParts):
             return None
         return self._handlers[reason]()
 
-    def _after_sensitive(self) -> Stop | None:
+    def _after_sensitive(self) -> Stop | None:  # noqa: PLR0911 - as many kinds
         context = self._context
         if self.blocks.rests and self._is_rest(context.linear_rip):
             return Stop.REST

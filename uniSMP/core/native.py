@@ -26,6 +26,7 @@ from uniSMP.core.native_calls import (
     pointer,
 )
 from uniSMP.core.native_flags import is_undone, restore_flags
+from uniSMP.core.native_points import goes_past
 from uniSMP.core.native_spin import comes_back, is_steady
 from uniSMP.core.native_time import read_time
 from uniSMP.native_cache import is_cache_writable
@@ -181,12 +182,12 @@ def on_block(_engine: Any, address: int, size: int, data: Any) -> None:  # noqa:
     if state[ns.SPINS] != 0 and comes_back(state, start):
         _stop(state, ns.STOPPED_SPIN)
         return
-    if (
-        safe == 0
-        and (table[entry + ns.ENTRY_FLAGS] & ns.HAS_REST) != 0
-        and state[ns.PASSED] == state[ns.RETIRED]
-    ):
-        safe = 1
+    if safe == 0 and (table[entry + ns.ENTRY_FLAGS] & ns.HAS_REST) != 0:
+        if state[ns.PASSED] == state[ns.RETIRED]:
+            safe = 1
+        elif state[ns.POINTS] != 0 and goes_past(state, start):
+            _stop(state, ns.STOPPED_PASSED)
+            return
     if safe == 0:
         kind = table[entry + ns.ENTRY_FLAGS] & (ns.READS_TIME | ns.READS_TIME_AUX)
         state[ns.SENSITIVE_KIND] = kind
@@ -364,6 +365,8 @@ def run(state: Any) -> int:  # noqa: ANN401
         if error == 0 and reason == ns.STOPPED_PARTIAL:
             next_flags[0] = state[ns.CHARGED]
             state[ns.PASS] = 1
+        elif error == 0 and reason == ns.STOPPED_PASSED:
+            forget_block(state)
         elif error != 0 or reason != ns.STOPPED_SENSITIVE or not read_time(state):
             return int(reason)
         else:

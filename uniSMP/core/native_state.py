@@ -4,7 +4,7 @@ The state is an array of 64-bit integers. Positions are plain constants, because
 takes them as literals.
 """
 
-WORDS = 311
+WORDS = 312
 """Length of the array."""
 
 REMAINING = 0
@@ -91,16 +91,17 @@ FLAGS_KEPT = 48
 FLAGS_WORDS = 4
 """Linear address of the instruction under way, and the words that the engine keeps flags in, as
 they were before it; while instructions are logged."""
-ANSWERS = 52
-ANSWER_COUNT = 256
-"""Answers to them; FXSAVE alone makes some sixty accesses, more where it is not aligned."""
-
-SPINS = 308
+SPINS = 52
 """Host address of the table of `native_spin`, or 0: off. While it is on, the log is."""
-DEVICES = 309
+DEVICES = 53
 """Counts accesses to devices."""
-PASSED = 310
+PASSED = 54
 """RETIRED at which a core does not stop although it stands at a rest."""
+POINTS = 55
+"""Host address of the table of `native_points`, or 0: off."""
+ANSWERS = 56
+ANSWER_COUNT = 256
+"""Answers to device accesses; FXSAVE alone makes some sixty, more where it is not aligned."""
 
 STOPPED_HALT = 0
 STOPPED_BUDGET = 1
@@ -116,6 +117,7 @@ STOPPED_PARTIAL = 10
 STOPPED_IRET = 11
 STOPPED_LOG_FULL = 12
 STOPPED_SPIN = 13
+STOPPED_PASSED = 14
 
 TABLE_BITS = 15
 TABLE_ENTRIES = 1 << TABLE_BITS

@@ -40,12 +40,16 @@ class Analysis:
         found: Table = races
         return found
 
-    def trace(self) -> int:
-        """Return a hash of the Mazurkiewicz trace."""
+    def traces(self) -> Table:
+        """Return a hash of the Mazurkiewicz trace of the first 0, 1, 2, ... events."""
         if self.clocks is None:
             self.order(len(self.events))
-        number: int = ordering.trace_hash(self.events, self.clocks)
-        return number
+        hashes: Table = ordering.trace_hashes(self.events, self.clocks)
+        return hashes
+
+    def trace(self) -> int:
+        """Return a hash of the Mazurkiewicz trace."""
+        return int(self.traces()[-1])
 
 
 class Analyst:

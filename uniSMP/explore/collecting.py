@@ -1,7 +1,7 @@
 """Reads an execution log as accesses and events: what each core did that others could notice.
 
-An *agent* is the mainline of a core, or one invocation of an interrupt handler. A word of 8 bytes is
-*shared* where two agents access it and one of them writes. An *event* is an instruction that
+An *agent* is the mainline of a core, or one invocation of an interrupt handler. A word of 8 bytes
+is *shared* where two agents access it and one of them writes. An *event* is an instruction that
 accesses a shared word, a delivery, or HLT. What a handler does with the stack below the interrupted
 stack pointer counts as the mainline's: nothing there outlives an interrupt.
 """
@@ -12,15 +12,15 @@ import numpy as np
 from numba import njit
 
 from uniSMP.core import native_state as ns
-from uniSMP.native_cache import is_cache_writable
 from uniSMP.explore.fabric import DELIVERY, HALT, MARKS
+from uniSMP.native_cache import is_cache_writable
 
 _CACHE = is_cache_writable(__file__)
 A_WORD, A_MASK, A_WRITE, A_STEP, A_CORE, A_AGENT, A_EVENT, A_BEFORE, A_IF, A_ADDRESS = range(10)
 ACCESS_WORDS = 10
 """An access: word number (address >> 3), which of its bytes, whether it writes, step, core, agent;
-the event it belongs to, or -1; the access before to the same word, or -1; whether IF was set; linear
-address of the instruction."""
+the event it belongs to, or -1; the access before to the same word, or -1; whether IF was set;
+linear address of the instruction."""
 E_CORE, E_STEP, E_KIND, E_FIRST, E_END, E_DEPTH, E_POSITION, E_BEFORE, E_IF = range(9)
 EVENT_WORDS = 9
 """An event: core, step, kind, range of accesses, handlers under way on the core, number on its core

@@ -1,38 +1,95 @@
 """Dynamic partial-order reduction: one execution for each Mazurkiewicz trace.
 
 Source sets and sleep sets. A node is a place in the current execution at which something else may
-be tried; it is named by the number of accesses before it, which all executions with the same
-prefix agree on. Executions in which all that could go on sleeps are cut short: another one stands
-for them.
+be tried; it is named by the number of instructions before it. Executions in which all that could go
+on sleeps are cut short: another one stands for them. A delivery is ordered with every event of its
+own core.
 
 Source: Abdulla, Aronis, Jonsson, Sagonas, "Source sets: a foundation for optimal dynamic partial
-order reduction" (JACM 2017), algorithm 1; Coons et al. for interrupts is not used: a delivery is
-ordered with every event of its own core.
+order reduction" (JACM 2017), algorithm 1.
 """
 
 from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
 
 from uniSMP.explore import ordering, sleeping
 from uniSMP.explore.analysis import Analysis, Analyst, Table
-from uniSMP.explore.collecting import DELIVERED, E_CORE, E_END, E_FIRST, E_KIND, E_STEP
+from uniSMP.explore.collecting import (
+    ACCESS_WORDS,
+    DELIVERED,
+    E_CORE,
+    E_END,
+    E_FIRST,
+    E_KIND,
+    E_STEP,
+)
 from uniSMP.explore.executor import Executor
 from uniSMP.explore.schedule import Slice, cut
 from uniSMP.explore.strategy import Execution, Move, as_moves, can_go_on, straight_on
 
+_END = 1 << 62, 0
+
 
 @dataclass(slots=True)
 class _Node:
-    """A place at which processes are tried one after the other; sets are bit masks."""
+    """A place at which processes are tried one after the other; sets are bit masks.
 
+    Attributes:
+        place: instructions retired before, and whether a delivery has happened there.
+        row: accesses before.
+        running: the process being tried.
+        prefix: the schedule up to there.
+        asleep: processes that sleep there since before.
+        entry: what the process being tried accesses next.
+        wanted: sets of which one must be tried.
+        disabled: processes that cannot do anything there.
+        todo: processes to be tried.
+        done: processes that were tried.
+        entries: what these access next.
+    """
+
+    place: tuple[int, int]
     row: int
-    step: int
-    delivers: bool
     running: int
     prefix: list[Slice]
+    asleep: int
     entry: Table
+    wanted: list[int] = field(default_factory=list)
+    disabled: int = 0
     todo: int = 0
     done: int = 0
     entries: dict[int, Table] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it JSON-able."""
+        facts = {name: getattr(self, name) for name in _PLAIN}
+        return {
+            **facts,
+            "prefix": [list(each) for each in self.prefix],
+            "entry": self.entry.tolist(),
+            "entries": {str(key): entry.tolist() for key, entry in self.entries.items()},
+        }
+
+    @classmethod
+    def from_dict(cls, facts: dict[str, Any]) -> "_Node":
+        """Return what `as_dict` was made of."""
+        rest = {name: facts[name] for name in _PLAIN}
+        rest["place"] = tuple(rest["place"])
+        return cls(
+            **rest,
+            prefix=[Slice(*each) for each in facts["prefix"]],
+            entry=_table(facts["entry"]),
+            entries={int(key): _table(entry) for key, entry in facts["entries"].items()},
+        )
+
+
+_PLAIN = ("place", "row", "running", "asleep", "wanted", "disabled", "todo", "done")
+
+
+def _table(rows: list[list[int]]) -> Table:
+    return np.array(rows, dtype=np.int64).reshape(-1, ACCESS_WORDS)
 
 
 class Dpor:
@@ -52,20 +109,32 @@ class Dpor:
         self._analyst = Analyst(executor)
         self._cores = len(executor.cores)
         self._nodes: list[_Node] = []
-        self._last: Execution | None = None
+        self._has_begun_at_all = False
         self._script: list[Move] = []
         self._tried: _Node | None = None
         self._current = 0
+        self._has_begun = self._is_disabled = False
+        self._steps = 0
         self.executions = self.blocked = 0
+
+    def state(self) -> list[dict[str, Any]]:
+        """Return what is left to do, JSON-able; empty before the first execution."""
+        return [node.as_dict() for node in self._nodes]
+
+    def go_on(self, state: list[dict[str, Any]]) -> None:
+        """Do what is left of an earlier exploration."""
+        self._nodes = [_Node.from_dict(each) for each in state]
+        self._has_begun_at_all = True
 
     def new_execution(self) -> bool:
         """Begin the next execution; False when there is no other."""
         self._tried = None
         self._current = 0
         self._script = []
-        if self._last is None:
+        if not self._has_begun_at_all:
+            self._has_begun_at_all = True
             return True
-        node = self._tried = self._choose(self._last.analysis)
+        node = self._tried = self._choose()
         if node is None:
             return False
         self._script = as_moves(node.prefix)[::-1]
@@ -77,7 +146,12 @@ class Dpor:
             move: Move | None = self._script.pop()
         elif self._tried is not None and not self._has_begun:
             self._has_begun = True
+            self._steps = executor.steps
             move = self._first_move(executor, self._tried.running)
+            self._is_disabled = move is None
+        elif self._tried is not None and self._steps == executor.steps and not self._has_taken():
+            self._is_disabled = True  # it waits here
+            return None
         else:
             move = straight_on(executor, self._current, self._asleep_now())
             if move is None and not can_go_on(executor) and executor.pass_time():
@@ -92,13 +166,22 @@ class Dpor:
             return Move(core, takes=True) if executor.can_take(core) else None
         return Move(core, holds=executor.can_take(core)) if executor.can_run(core) else None
 
+    def _has_taken(self) -> bool:
+        return self._tried is not None and self._tried.running >= self._cores
+
     def finished(self, execution: Execution) -> None:
         """Find the races of an execution."""
-        self._last = execution
         node = self._tried
+        if node is not None and self._is_disabled:
+            self._try_another(node)
+            self.blocked += 1
+            return
         if node is not None:
             core = node.running % self._cores
-            node.entry = sleeping.next_accesses(execution.analysis.accesses, node.row, core)
+            analysis = execution.analysis
+            node.entry = sleeping.next_accesses(
+                analysis.accesses, analysis.kinds, node.row, node.place[0], core
+            )
         self._find_more(execution)
         if execution.is_complete:
             self.executions += 1
@@ -107,18 +190,27 @@ class Dpor:
 
     # -- choosing --------------------------------------------------------------------------------
 
-    def _choose(self, analysis: Analysis) -> _Node | None:
+    def _choose(self) -> _Node | None:
         """Return the last node with something left to try, and begin to try it."""
-        self._has_begun = False
+        self._has_begun = self._is_disabled = False
         while self._nodes:
             node = self._nodes[-1]
             self._finish(node)
-            todo = node.todo & ~node.done & ~self._asleep(node.row, analysis)
-            if todo:
+            todo = node.todo & ~node.done & ~node.asleep
+            if todo and all(len(entry) for entry in node.entries.values()):
                 node.running = (todo & -todo).bit_length() - 1
                 return node
             self._nodes.pop()
         return None
+
+    def _try_another(self, node: _Node) -> None:
+        """Let others do what a process that is disabled at a node was wanted for."""
+        node.disabled |= 1 << node.running
+        node.done |= 1 << node.running
+        for mask in node.wanted:
+            able = mask & ~node.disabled
+            if able and not able & (node.todo | node.done):
+                node.todo |= able & -able
 
     def _finish(self, node: _Node) -> None:
         """Note what the process that was tried would have done next."""
@@ -127,14 +219,14 @@ class Dpor:
             node.done |= 1 << process
             node.entries[process] = node.entry
 
-    def _asleep(self, row: int, analysis: Analysis) -> int:
-        """Return the processes that sleep when `row` accesses have happened."""
+    def _asleep(self, place: tuple[int, int], row: int, analysis: Analysis) -> int:
+        """Return the processes that sleep at a place, `row` accesses after the scene."""
         mask = 0
         for node in self._nodes:
-            if node.row > row:
+            if node.place > place:
                 break
             for process, entry in node.entries.items():
-                if process == node.running and node.row < row:
+                if process == node.running and node.place < place:
                     continue
                 core, is_delivery = process % self._cores, process >= self._cores
                 wakes = sleeping.wakes_at(
@@ -148,7 +240,7 @@ class Dpor:
         if not any(node.entries for node in self._nodes):
             return 0
         analysis = self._analyst.look()
-        return self._asleep(len(analysis.accesses) + 1, analysis)
+        return self._asleep(_END, len(analysis.accesses) + 1, analysis)
 
     # -- races -----------------------------------------------------------------------------------
 
@@ -168,21 +260,27 @@ class Dpor:
         events = analysis.events
         row = int(events[event, E_FIRST])
         running = ordering.process(events, event, self._cores)
-        place = next((at for at, each in enumerate(self._nodes) if each.row >= row), None)
-        node = None if place is None else self._nodes[place]
-        if node is not None and node.row == row:
-            if mask & (node.todo | node.done | 1 << node.running):
+        delivers = bool(events[event, E_KIND] == DELIVERED)
+        step = int(events[event, E_STEP])
+        place = step, int(not delivers)
+        index = next((at for at, each in enumerate(self._nodes) if each.place >= place), None)
+        node = None if index is None else self._nodes[index]
+        if node is not None and node.place == place:
+            mask &= ~node.disabled
+            if not mask or mask & (node.todo | node.done | 1 << node.running):
                 return
         elif mask & 1 << running:
             return
-        if mask & self._asleep(row, analysis):
+        if node is not None and node.place != place:
+            node = None
+        asleep = self._asleep(place, row, analysis) if node is None else node.asleep
+        if mask & asleep:
             return
-        if node is None or node.row != row:
-            delivers = bool(events[event, E_KIND] == DELIVERED)
-            step = int(events[event, E_STEP])
+        if node is None:
             prefix = cut(execution.slices, step, delivers=not delivers)
             entry = analysis.accesses[row : events[event, E_END]].copy()
-            node = _Node(row, step, delivers, running, prefix, entry)
-            self._nodes.insert(len(self._nodes) if place is None else place, node)
+            node = _Node(place, row, running, prefix, asleep, entry)
+            self._nodes.insert(len(self._nodes) if index is None else index, node)
         chosen = best if mask >> best & 1 else (mask & -mask).bit_length() - 1
         node.todo |= 1 << chosen
+        node.wanted.append(mask)

@@ -4,12 +4,12 @@ Everything the cores do is in the execution log, from the scene on: RAM is put b
 it. A slice ends where its core cannot go on: it halts, rests, waits, or the run is over.
 
 A core *rests* at one of the addresses of the scene. It *waits* where it came back to the same
-instruction with the same registers and memory (see `waiting`); that last round is taken back, as if
-it had not been run, and the core can go on when a byte it read has changed or an interrupt comes.
+instruction with the same registers and memory (see `waiting`), and can go on when a byte it read
+has changed or an interrupt comes. A round that told nothing new is taken back, as if it had not
+been run.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import Enum, auto
 
 import numpy as np
@@ -21,14 +21,15 @@ from uniSMP.core import native_spin
 from uniSMP.core import native_state as ns
 from uniSMP.core.core import Core, Stop
 from uniSMP.errors import DivergenceError
-from uniSMP.explore import rewinding, waiting
+from uniSMP.explore import waiting
 from uniSMP.explore.fabric import DELIVERY, SENT, Fabric
+from uniSMP.explore.origin import Origin
+from uniSMP.explore.passing import Passing
 from uniSMP.explore.schedule import NMI, NO_VECTOR, Slice
+from uniSMP.explore.waiting import Waiting, has_changed
 from uniSMP.machine.board import NEVER
 from uniSMP.machine.machine import Machine
 from uniSMP.machine.outcome import Ending
-from uniSMP.machine.page_walk_writes import paging_pages
-from uniSMP.memory.page_tracking import used_pages
 
 _FOREVER = 1 << 62
 _LOG_WORDS = 1 << 18
@@ -54,15 +55,6 @@ class Halt(Enum):
     """The run has ended."""
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """What a waiting core has read, and the values it found."""
-
-    places: Column
-    values: npt.NDArray[np.uint8]
-    log_count: int
-
-
 class Executor:
     """Runs the cores of one machine.
 
@@ -72,9 +64,13 @@ class Executor:
     Attributes:
         machine: the machine.
         slices: what has been run since power-on, or since the scene.
+        boot_slices: what was run from power-on to the scene.
         waits: for each core, what it waits for, or None.
         rests: for each core, whether it stands at an address where it rests.
         points: linear addresses before which slices end.
+        passed: points that the last slice went past.
+        first_step: instructions retired when the scene began.
+        most_instructions: that one execution retires.
         marks: writes marks into the log.
     """
 
@@ -89,8 +85,9 @@ class Executor:
             parts.clock,
         )
         self.log = parts.log
-        self.marks = Fabric(self.log)
+        self.marks = Fabric(parts)
         self.slices: list[Slice] = []
+        self.boot_slices: list[Slice] = []
         self.points: frozenset[int] = frozenset()
         self._places: frozenset[int] = frozenset()
         count = len(self.cores)
@@ -98,8 +95,12 @@ class Executor:
         self.rests = [False] * count
         self._spins: Column = np.zeros(native_spin.WORDS, dtype=np.int64)
         self._ram = parts.ram.bytes
-        self._origin: npt.NDArray[np.uint8] = self._ram
+        self.origin: npt.NDArray[np.uint8] = self._ram
+        self._passing = Passing(self._ram, count)
+        self.passed = 0
         self._is_logged = False
+        self.first_step = 0
+        self.most_instructions = _FOREVER
         self._stopped = -1
         self._loop.begin(None)
 
@@ -115,12 +116,17 @@ class Executor:
         """Instructions retired since power-on."""
         return self._clock.steps
 
+    @property
+    def left(self) -> int:
+        """Instructions that an execution may still retire."""
+        return self.first_step + self.most_instructions - self.steps
+
     def can_run(self, core_id: int) -> bool:
         """Return whether a core can execute its next instruction with an effect."""
         if self.rests[core_id] or not self.cores[core_id].can_run:
             return False
         waits = self.waits[core_id]
-        return waits is None or bool(waiting.has_changed(self._ram, waits.places, waits.values))
+        return waits is None or bool(has_changed(self._ram, waits.places, waits.values))
 
     def can_take(self, core_id: int) -> bool:
         """Return whether an interrupt or NMI that is pending can be delivered to a core now."""
@@ -132,28 +138,46 @@ class Executor:
     # -- doing it --------------------------------------------------------------------------------
 
     def run(
-        self, core_id: int, limit: int = _FOREVER, *, holds: bool = False, stops: bool = False
+        self,
+        core_id: int,
+        limit: int = _FOREVER,
+        *,
+        holds: bool = False,
+        stops: bool = False,
+        passes: int = 0,
     ) -> Halt:
         """Run a core, which `can_run`, until it cannot go on.
 
         Args:
             core_id: the core.
-            limit: most instructions.
+            limit: most instructions; where one is given the core runs so many, waiting or not.
             holds: whether interrupts pending for the core wait.
             stops: whether the slice ends at the next of `points`.
+            passes: so many of them it goes past, as long as nothing that the core does changes
+                what another one can do, see `passed`.
         """
         core = self.cores[core_id]
         self._enter(core, NO_VECTOR)
         self.waits[core_id] = None
-        if self._is_logged and self._stopped != core_id:
-            native_spin.begin(core.engine.state, _signed(core.engine.context.linear_rip))
+        self._watch_spins(core, is_wanted=limit == _FOREVER)
         before = core.retired
         self._stopped = -1
+        is_timed = self._board.deadline_ticks != NEVER
+        self._passing.begin(core, 0 if holds or is_timed or not stops else passes, self.waits)
         try:
-            return self._run(core, before + limit, holds=holds, stops=stops)
+            return self._run(core, before + min(limit, self.left), holds=holds, stops=stops)
         finally:
+            self.passed = self._passing.end(core)
             self._count(core.retired - before)
             self._parts.coherence.synchronize()
+
+    def _watch_spins(self, core: Core, *, is_wanted: bool) -> None:
+        """Find out from now on whether the core waits, or do not."""
+        if not self._is_logged:
+            return
+        core.watch_spins(self._spins if is_wanted else None)
+        if is_wanted and self._stopped != core.core_id:
+            native_spin.begin(core.engine.state, _signed(core.engine.context.linear_rip))
 
     def _count(self, instructions: int) -> None:
         """Add to the slice under way; drop it where nothing happened in it."""
@@ -186,19 +210,27 @@ class Executor:
             watches = not holds and self._board.has_interrupt(core_id)
             stop = loop.run_core(core, left, watch_interrupts=watches, watch_iret=has_nmi)
             boundary.is_dead(core, stop)
-            if stop is Stop.HALT:
-                return Halt.HALTED if boundary.ending is None else Halt.OVER
-            if stop is Stop.REST:
-                self.rests[core_id] = core.engine.context.linear_rip in self._places
-                if self.rests[core_id]:
-                    return Halt.RESTS
-                if stops:
-                    self._stopped = core_id
-                    return Halt.POINT
-                core.engine.state[ns.PASSED] = core.retired
-            if stop is Stop.SPIN and self._is_waiting(core):
-                return Halt.WAITS
+            halt = self._after(core, stop, stops=stops)
+            if halt is not None:
+                return halt
         return Halt.OVER
+
+    def _after(self, core: Core, stop: Stop, *, stops: bool) -> Halt | None:
+        """Return why a slice ends where a core stopped; None where it goes on."""
+        if stop is Stop.HALT:
+            return Halt.HALTED if self.boundary.ending is None else Halt.OVER
+        if stop is Stop.SPIN:
+            return Halt.WAITS if self._is_waiting(core) else None
+        if stop is not Stop.REST:
+            return None
+        self.rests[core.core_id] = core.engine.context.linear_rip in self._places
+        if self.rests[core.core_id]:
+            return Halt.RESTS
+        if stops:
+            self._stopped = core.core_id
+            return Halt.POINT
+        core.engine.state[ns.PASSED] = core.retired
+        return None
 
     def take(self, core_id: int) -> int:
         """Deliver what is pending for a core; return the vector, or NMI.
@@ -211,6 +243,7 @@ class Executor:
             raise DivergenceError(f"core {core_id} can take no interrupt here")
         is_nmi = boundary.is_nmi_due(core)
         self._stopped = -1
+        self.passed = 0
         self.waits[core_id] = None
         self.rests[core_id] = False
         self._clock.switch_to(core)
@@ -246,7 +279,7 @@ class Executor:
 
     def _spin_until(self, core: Core, deadline: int) -> bool:
         """Let a waiting core really wait until a device acts."""
-        core.watch_spins(None)
+        self._watch_spins(core, is_wanted=False)
         self._enter(core, NO_VECTOR)
         before = core.retired
         count = max(1, self._clock.instructions_until(deadline))
@@ -254,14 +287,12 @@ class Executor:
             self._loop.run_core(core, before + count - core.retired)
         self.boundary.advance_due_devices()
         self._count(core.retired - before)
-        if self._is_logged:
-            core.watch_spins(self._spins)
         return self.boundary.ending is None
 
     # -- waiting ---------------------------------------------------------------------------------
 
     def _is_waiting(self, core: Core) -> bool:
-        """Return whether a core that came back waits; take its last round back if so."""
+        """Return whether a core that came back waits; a round that told nothing is taken back."""
         state, spins, log = core.engine.state, self._spins, self.log
         at = int(spins[native_spin.FOUND])
         visit = spins[at : at + native_spin.VISIT_WORDS]
@@ -269,14 +300,15 @@ class Executor:
         places = _NO_WAITING
         if visit[native_spin.DEVICES] == state[ns.DEVICES]:
             places = waiting.bytes_read(
-                *(log.words, begin, end, self._ram, self._origin, self._stack_place(core)),
+                *(log.words, begin, end, self._ram, self.origin, self._stack_place(core)),
             )
         if len(places) and places[0] < 0:
             native_spin.visit_anew(state)
             return False
-        state[ns.RETIRED] = visit[native_spin.RETIRED]
-        log.head[ns.LOG_COUNT] = begin
-        self.waits[core.core_id] = Waiting(places, self._ram[places].copy(), begin)
+        if waiting.only_repeats(log.words, begin, end, core.core_id):
+            state[ns.RETIRED] = visit[native_spin.RETIRED]
+            log.head[ns.LOG_COUNT] = begin
+        self.waits[core.core_id] = Waiting(places, self._ram[places].copy())
         return True
 
     def _stack_place(self, core: Core, above: int = 0) -> int:
@@ -301,95 +333,43 @@ class Executor:
     def stop_at(self, addresses: Iterable[int]) -> None:
         """Let slices end before instructions at these linear addresses, too."""
         points = frozenset(addresses)
-        if points != self.points:
+        if points is not self.points and points != self.points:
             self.points = points
             self._watch_places()
 
     def _watch_places(self) -> None:
         for core in self.cores:
             core.blocks.rest_at(self._places | self.points)
+        self._passing.rest_at(self._places)
 
     def begin_scene(self) -> None:
         """Make how things stand the scene that `rewind` goes back to; log from now on."""
         self._is_logged = True
-        self._scene = _Scene(self)
-        self._origin = self._scene.origin
+        self._scene = Origin(self)
+        self.origin = self._scene.origin
         self.log.start(
-            _LOG_WORDS + ns.LOG_RESERVE, self._grow, wants_instructions=False, logs_accesses=True
+            _LOG_WORDS + ns.LOG_RESERVE, self.log.grow, wants_instructions=False, logs_accesses=True
         )
         for core in self.cores:
             core.watch(logs_accesses=True, logs_registers=False)
-            core.watch_spins(self._spins)
         self._loop.tell(self.marks)
-        self.slices = []
+        self._board.observe(self.marks)
+        self.first_step = self.steps
+        self.boot_slices, self.slices = self.slices, []
 
-    def _grow(self) -> None:
-        self.log.grow()
+    def memory_at_scene(self, physical: int, size_bytes: int) -> bytes:
+        """Return bytes of RAM as they were when the scene began."""
+        return self.origin[physical : physical + size_bytes].tobytes()
 
     def rewind(self) -> None:
         """Go back to the scene."""
         self._scene.restore()
+        self.marks.forget()
         self.log.head[ns.LOG_COUNT] = 0
         self.slices = []
         self._stopped = -1
-
-
-class _Scene:
-    """How things stood when the scene began."""
-
-    def __init__(self, executor: Executor) -> None:
-        self._executor = executor
-        parts = executor.machine.parts
-        self._parts = parts
-        self.origin = _copy(parts.ram.bytes)
-        self._is_table = paging_pages(parts.ram.bytes.view(np.uint64), parts.cores)
-        self._cores = [core.save() for core in parts.cores]
-        self._board = parts.board.save()
-        parts.board.is_touched = False
-        boundary = parts.loop.boundary
-        self._running = parts.clock.running
-        self._idle_ticks = parts.clock.idle_ticks
-        self._nmi = list(boundary.has_nmi)
-        self._interrupts = [dict(counts) for counts in boundary.interrupts]
-        self._console = bytes(boundary.console)
-        self._rests = list(executor.rests)
-        self._epochs = [int(core.engine.state[ns.EPOCH]) for core in parts.cores]
-
-    def restore(self) -> None:
-        """Put everything back."""
-        executor, parts = self._executor, self._parts
-        log = executor.log
-        written = rewinding.undo_writes(
-            *(log.words, int(log.head[ns.LOG_COUNT]), parts.ram.bytes, self.origin),
-            self._is_table,
-        )
-        if parts.board.is_touched:
-            parts.board.restore(self._board)
-            parts.board.is_touched = False
-        for number, core in enumerate(parts.cores):
-            state = core.engine.state
-            keeps = written == rewinding.NOTHING and state[ns.EPOCH] == self._epochs[number]
-            core.restore(self._cores[number], keeps_tlb=keeps)
-            self._epochs[number] = int(state[ns.EPOCH])
-        boundary = parts.loop.boundary
-        parts.clock.restore(self._running, self._idle_ticks)
-        boundary.ending = None
-        boundary.has_nmi[:] = self._nmi
-        boundary.interrupts[:] = [dict(counts) for counts in self._interrupts]
-        boundary.console[:] = self._console
-        boundary.idle_events = 0
-        executor.rests[:] = self._rests
-        executor.waits[:] = [None] * len(executor.waits)
-        parts.coherence.synchronize()
+        self.passed = 0
 
 
 def _signed(value: int) -> int:
     return value if value < 1 << 63 else value - (1 << 64)
-
-
-def _copy(memory: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Return a copy; pages of zeros take no memory."""
-    copy = np.zeros_like(memory)
-    pages = used_pages(memory)
-    copy.reshape(-1, _PAGE_MASK + 1)[pages] = memory.reshape(-1, _PAGE_MASK + 1)[pages]
-    return copy

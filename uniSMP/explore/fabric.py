@@ -1,14 +1,17 @@
 """Marks in the execution log for what is no access to memory: interrupts, HLT, devices.
 
-They are records of kind RECORD_SYSTEM (see `core.native_state`) with addresses that no RAM has. Like
-the pushes of a delivery each belongs to the next instruction its core retires.
+They are records of kind RECORD_SYSTEM (see `core.native_state`) with addresses that no RAM has.
+Like the pushes of a delivery each belongs to the next instruction its core retires.
 """
 
 from typing import Any
 
+from uniSMP.checks.history import Event
 from uniSMP.core import native_state as ns
-from uniSMP.core.execution_log import ExecutionLog
 from uniSMP.devices.messages import InterruptMessage, Message
+from uniSMP.machine.event_log import EventLog
+from uniSMP.machine.log_history import events_of
+from uniSMP.machine.parts import MachineParts
 
 MARKS = 1 << 60
 """Addresses from here on are marks."""
@@ -23,25 +26,29 @@ PORT = MARKS | 1 << 22
 """+ port."""
 DEVICE = MARKS | 1 << 58
 """+ physical address of the page of a device that all cores share."""
-_LOCAL_APIC_KINDS = frozenset({"mmio_read", "mmio_write"})
+_MEMORY_KINDS = frozenset({"mmio_read", "mmio_write"})
 _PAGE_MASK = 0xFFF
 _APIC_PAGE = 0xFEE0_0000
 
 
-class Fabric:
+class Fabric(EventLog):
     """Told of what happens around the cores of one machine; writes marks into their log.
 
     Args:
-        log: the log.
+        parts: the machine.
 
     Attributes:
-        events: everything told, for checks; None: nobody wants it.
+        is_kept: whether events are kept, too.
+        columns: events that were handed on.
     """
 
-    def __init__(self, log: ExecutionLog) -> None:
-        self._log = log
+    def __init__(self, parts: MachineParts) -> None:
+        self.columns: list[dict[str, list[Any]]] = []
+        super().__init__(parts.clock, parts.cores, parts.board.local_apics, self.columns.append)
+        self._log = parts.log
+        self.is_kept = False
 
-    def mark(  # noqa: PLR0913 - the words of a record
+    def mark(
         self,
         core_id: int,
         address: int,
@@ -60,44 +67,41 @@ class Fabric:
         log.words[count : count + 5] = (first, address, value, linear, rip)
         log.head[ns.LOG_COUNT] = count + 5
 
+    def forget(self) -> None:
+        """Keep no event of those told so far."""
+        self.columns.clear()
+        self._rows.clear()
+
+    def events(self) -> list[Event]:
+        """Return the events that were kept since they were forgotten last."""
+        self.hand_on()
+        return [event for columns in self.columns for event in events_of(columns)]
+
     # -- told by the machine ---------------------------------------------------------------------
 
     def add(self, kind: str, core_id: int | None = None, **values: Any) -> None:  # noqa: ANN401
         """Mark an access to a device, or HLT."""
+        if self.is_kept:
+            super().add(kind, core_id, **values)
         if core_id is None:
             return
         if kind in {"port_read", "port_write"}:
             address = PORT + (values["address"] & ~7)
             self.mark(core_id, address, is_write=True)
-        elif kind in _LOCAL_APIC_KINDS:
+        elif kind in _MEMORY_KINDS:
             page = values["address"] & ~_PAGE_MASK
             if page != _APIC_PAGE:
                 self.mark(core_id, DEVICE + page, is_write=True)
         elif kind == "halt":
             self.mark(core_id, HALT + 8 * core_id, is_write=True)
+        elif kind == "timer_fired":
+            self.mark(core_id, SENT + 8 * core_id, is_write=False)
 
     def message_routed(self, message: Message, core_ids: tuple[int, ...]) -> None:
         """Mark an interrupt that was sent."""
+        if self.is_kept:
+            super().message_routed(message, core_ids)
         if isinstance(message, InterruptMessage):
             source = 0 if message.source is None else message.source
             for target in core_ids:
                 self.mark(source, SENT + 8 * target, is_write=False)
-
-    def interrupt_accepted(self, core_id: int, vector: int, *, is_new: bool) -> None:
-        """Leave it: it follows from what was sent."""
-
-    def interrupt_ended(self, core_id: int, vector: int) -> None:
-        """Leave it: only the core itself can tell."""
-
-    def timer_programmed(self, core_id: int) -> None:
-        """Leave it: only the core itself can tell."""
-
-    def timer_fired(self, core_id: int) -> None:
-        """Mark that an interrupt comes from the core's own timer."""
-        self.mark(core_id, SENT + 8 * core_id, is_write=False)
-
-    def pit_programmed(self, deadline_ticks: int | None) -> None:
-        """Leave it: the access is marked."""
-
-    def code_invalidated(self, physical: int, size_bytes: int) -> None:
-        """Leave it: the stores are logged."""

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from uniSMP.native_cache import is_cache_writable
 from uniSMP.explore.collecting import (
+    A_ADDRESS,
     A_BEFORE,
     A_CORE,
     A_EVENT,
@@ -33,9 +33,12 @@ from uniSMP.explore.collecting import (
     E_POSITION,
 )
 from uniSMP.explore.fabric import SENT
+from uniSMP.native_cache import is_cache_writable
 
 _CACHE = is_cache_writable(__file__)
 _MOST_BEFORE = 256
+_FACTOR = np.uint64(0x9E37_79B9_7F4A_7C15)
+_OTHER_FACTOR = np.uint64(0xD1B5_4A32_D192_ED03)
 
 
 @njit(cache=_CACHE)
@@ -118,7 +121,7 @@ def initials(events: Any, clocks: Any, first: int, last: int, cores: int) -> int
 
 
 @njit(cache=_CACHE)
-def order(accesses: Any, events: Any, cores: int, new: int) -> tuple[Any, Any]:  # noqa: ANN401, C901
+def order(accesses: Any, events: Any, cores: int, new: int) -> tuple[Any, Any]:  # noqa: ANN401, C901, PLR0912
     """Return the vector clock of each event, and the races.
 
     Args:
@@ -146,6 +149,13 @@ def order(accesses: Any, events: Any, cores: int, new: int) -> tuple[Any, Any]: 
             if own >= 0:
                 found[many] = own
                 many += 1
+        if before >= 0:
+            for other in range(cores):
+                clocks[event, other] = clocks[before, other]
+        for index in range(many):
+            for other in range(cores):
+                clocks[event, other] = max(clocks[event, other], clocks[found[index], other])
+        clocks[event, core] = events[event, E_POSITION]
         if event >= new:
             for index in range(many):
                 earlier = found[index]
@@ -169,13 +179,6 @@ def order(accesses: Any, events: Any, cores: int, new: int) -> tuple[Any, Any]: 
                 races[number, 0], races[number, 1] = earlier, mask
                 races[number, 2] = best
                 number += 1
-        if before >= 0:
-            for other in range(cores):
-                clocks[event, other] = clocks[before, other]
-        for index in range(many):
-            for other in range(cores):
-                clocks[event, other] = max(clocks[event, other], clocks[found[index], other])
-        clocks[event, core] = events[event, E_POSITION]
     return clocks, races[:number]
 
 
@@ -200,13 +203,41 @@ def held_back(events: Any) -> Any:  # noqa: ANN401
 
 
 @njit(cache=_CACHE)
-def trace_hash(events: Any, clocks: Any) -> int:  # noqa: ANN401
-    """Return a hash of the Mazurkiewicz trace: equal for executions that differ in nothing else."""
+def trace_hashes(events: Any, clocks: Any) -> Any:  # noqa: ANN401
+    """Return a hash of the Mazurkiewicz trace of the first 0, 1, 2, ... events.
+
+    Equal for executions that differ in nothing else than the order of what is not ordered.
+    """
+    totals = np.zeros(len(events) + 1, dtype=np.int64)
     total = np.uint64(0)
     for event in range(len(events)):
         one = np.uint64(events[event, E_CORE] * 3 + events[event, E_KIND] + 1)
         for core in range(clocks.shape[1]):
-            one = (one ^ np.uint64(clocks[event, core])) * np.uint64(0x9E37_79B9_7F4A_7C15)
+            one = (one ^ np.uint64(clocks[event, core])) * _FACTOR
             one ^= one >> np.uint64(29)
         total += one
-    return int(np.int64(total))
+        totals[event + 1] = np.int64(total)
+    return totals
+
+
+@njit(cache=_CACHE)
+def conflicts(accesses: Any, events: Any) -> Any:  # noqa: ANN401
+    """Return two numbers for each pair of events in conflict, at most eight pairs an event.
+
+    The first is equal for equal pairs of instructions; the second, where they came in the same
+    order, too.
+    """
+    numbers = np.empty((len(events) * 8, 2), dtype=np.int64)
+    count = 0
+    found = np.empty(_MOST_BEFORE + 1, dtype=np.int64)
+    for event in range(len(events)):
+        many = _conflicts_before(accesses, events, event, found)
+        here = np.uint64(accesses[events[event, E_FIRST], A_ADDRESS])
+        for index in range(min(many, 8)):
+            there = np.uint64(accesses[events[found[index], E_FIRST], A_ADDRESS])
+            low, high = min(here, there), max(here, there)
+            pair = (low * _FACTOR) ^ (high * _OTHER_FACTOR)
+            numbers[count, 0] = np.int64(pair)
+            numbers[count, 1] = np.int64(pair ^ (there * _FACTOR))
+            count += 1
+    return numbers[:count]

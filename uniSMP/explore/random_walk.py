@@ -5,6 +5,8 @@ from uniSMP.explore.points import Learnt, enabled
 from uniSMP.explore.seeding import generator
 from uniSMP.explore.strategy import Execution, Move
 
+_MOST_AHEAD = 64
+
 
 class RandomWalk:
     """Chooses at random.
@@ -22,6 +24,7 @@ class RandomWalk:
         self._seed = seed
         self._numbers = iter(numbers)
         self._random = generator(seed, 0)
+        self._states: list[int] = []
 
     def new_execution(self) -> bool:
         """Begin the next execution."""
@@ -29,15 +32,30 @@ class RandomWalk:
         if number is None:
             return False
         self._random = generator(self._seed, number)
+        self._states = []
         return True
 
     def next_slice(self, executor: Executor) -> Move | None:
         """Return any move."""
         executor.stop_at(self._learnt.addresses)
+        random = self._random
+        if self._states:  # those of the places that were gone past, and the one before
+            random.state = self._states[executor.passed]
+            self._states = []
         moves = enabled(executor)
-        if moves:
-            return moves[self._random.below(len(moves))]
-        return self.next_slice(executor) if executor.pass_time() else None
+        if not moves:
+            return self.next_slice(executor) if executor.pass_time() else None
+        chosen = random.below(len(moves))
+        move = moves[chosen]
+        return move if move.takes else move._replace(passes=self._ahead(chosen, len(moves)))
+
+    def _ahead(self, chosen: int, moves: int) -> int:
+        """Return how often in a row the same move will be chosen, if the moves stay the same."""
+        random, states = self._random, self._states
+        states.append(random.state)
+        while random.below(moves) == chosen and len(states) <= _MOST_AHEAD:
+            states.append(random.state)
+        return len(states) - 1
 
     def finished(self, execution: Execution) -> None:
         """Learn nothing: executions do not depend on each other."""

@@ -5,8 +5,8 @@ from typing import Any
 from numba import njit
 
 from uniSMP.core import native_state as ns
-from uniSMP.native_cache import is_cache_writable
 from uniSMP.explore.fabric import MARKS
+from uniSMP.native_cache import is_cache_writable
 
 _CACHE = is_cache_writable(__file__)
 NOTHING, TABLES = 0, 1
@@ -33,7 +33,7 @@ def undo_writes(words: Any, count: int, ram: Any, origin: Any, is_table: Any) ->
     while at < count:
         word = words[at]
         kind = word & 3
-        if kind == ns.RECORD_BLOCK or kind == ns.RECORD_REGISTER:
+        if kind in (ns.RECORD_BLOCK, ns.RECORD_REGISTER):
             at += 2
             continue
         physical = words[at + 1]

@@ -1,6 +1,7 @@
 """Schedules as the explorer writes them: slices, one after the other."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 from uniSMP.machine.slice_log import NMI, NO_VECTOR
@@ -48,7 +49,7 @@ def cut(slices: Sequence[Slice], steps: int, *, delivers: bool) -> list[Slice]:
 def switches(slices: Sequence[Slice]) -> int:
     """Return how often another core goes on than the one before."""
     cores = [each.core for each in slices]
-    return sum(left != right for left, right in zip(cores, cores[1:], strict=False))
+    return sum(left != right for left, right in pairwise(cores))
 
 
 def instructions(slices: Sequence[Slice]) -> int:

@@ -6,41 +6,45 @@ chapter 5.
 
 from typing import Any
 
-import numpy as np
 from numba import njit
 
+from uniSMP.explore.collecting import A_CORE, A_EVENT, A_MASK, A_STEP, A_WORD, A_WRITE, DELIVERED
 from uniSMP.native_cache import is_cache_writable
-from uniSMP.explore.collecting import A_CORE, A_EVENT, A_MASK, A_WORD, A_WRITE, DELIVERED
 
 _CACHE = is_cache_writable(__file__)
 NEVER = -1
 
 
 @njit(cache=_CACHE)
-def next_accesses(accesses: Any, row: int, core: int) -> Any:  # noqa: ANN401
-    """Return the rows of a core from `row` on, its next event included."""
-    found = np.empty(len(accesses) - row, dtype=np.int64)
-    count = 0
-    event = -1
-    for index in range(row, len(accesses)):
-        if accesses[index, A_CORE] != core:
-            continue
-        if event >= 0 and accesses[index, A_EVENT] != event:
-            break
-        event = accesses[index, A_EVENT]
-        found[count] = index
-        count += 1
-    return accesses[found[:count]]
+def next_accesses(accesses: Any, kinds: Any, row: int, step: int, core: int) -> Any:  # noqa: ANN401
+    """Return the accesses of the instruction or delivery that a core does next; often none.
+
+    Args:
+        accesses: of an execution in which the core does it at once.
+        kinds: of its accesses.
+        row: accesses before.
+        step: instructions retired before.
+        core: the core.
+    """
+    end = row
+    while (
+        end < len(accesses)
+        and accesses[end, A_CORE] == core
+        and accesses[end, A_STEP] == step
+        and kinds[end, 0] == kinds[row, 0]
+    ):
+        end += 1
+    return accesses[row:end].copy()
 
 
 @njit(cache=_CACHE)
-def wakes_at(accesses: Any, kinds: Any, entry: Any, row: int, core: int, is_delivery: bool) -> int:  # noqa: ANN401, FBT001, PLR0913, PLR0917
+def wakes_at(accesses: Any, kinds: Any, entry: Any, row: int, core: int, is_delivery: bool) -> int:  # noqa: ANN401, FBT001
     """Return the row that wakes a sleeper, or NEVER.
 
     Args:
         accesses: of the execution.
         kinds: of its accesses.
-        entry: the sleeper's next accesses.
+        entry: the sleeper's next accesses; where it has none nothing wakes it but a delivery.
         row: from which on it sleeps.
         core: its core.
         is_delivery: whether it is a delivery; its own core's events wake it. Others are woken by a

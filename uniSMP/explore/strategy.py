@@ -20,6 +20,7 @@ class Move(NamedTuple):
         limit: most instructions.
         holds: whether what is pending for it is held back.
         stops: whether it stops where cores meet, see `Executor.stop_at`.
+        passes: so many of these places it goes past while the other moves stay the same.
     """
 
     core: int
@@ -27,6 +28,7 @@ class Move(NamedTuple):
     limit: int = FOREVER
     holds: bool = False
     stops: bool = False
+    passes: int = 0
 
 
 @dataclass(slots=True, eq=False)
@@ -36,7 +38,8 @@ class Execution:
     Attributes:
         slices: what ran.
         ending: how the run ended, or None where nothing can go on.
-        is_complete: False where the strategy cut it short.
+        is_complete: whether it came to its end, and was not cut short.
+        is_unfinished: whether the limit of instructions cut it short, and not the strategy.
         rests: for each core, whether it rests.
         waits: for each core, whether it waits.
         analysis: what happened.
@@ -45,6 +48,7 @@ class Execution:
     slices: list[Slice]
     ending: Ending | None
     is_complete: bool
+    is_unfinished: bool
     rests: tuple[bool, ...]
     waits: tuple[bool, ...]
     analysis: Analysis
@@ -89,15 +93,17 @@ class Performer:
             return None
         executor = self.executor
         executor.rewind()
-        while executor.ending is None:
+        while executor.ending is None and executor.left > 0:
             move = strategy.next_slice(executor)
             if move is None:
                 break
             do(executor, move)
+        is_over = executor.ending is not None or not can_go_on(executor)
         execution = Execution(
             slices=executor.slices,
             ending=executor.ending,
-            is_complete=executor.ending is not None or not can_go_on(executor),
+            is_complete=is_over,
+            is_unfinished=not is_over and executor.left <= 0,
             rests=tuple(executor.rests),
             waits=tuple(each is not None for each in executor.waits),
             analysis=self._analyst.look(),
@@ -111,7 +117,8 @@ def do(executor: Executor, move: Move) -> Halt | None:
     if move.takes:
         executor.take(move.core)
         return None
-    return executor.run(move.core, move.limit, holds=move.holds, stops=move.stops)
+    core, _, limit, holds, stops, passes = move
+    return executor.run(core, limit, holds=holds, stops=stops, passes=passes)
 
 
 def can_go_on(executor: Executor) -> bool:

@@ -1,22 +1,36 @@
 """Whether a core that came back with equal registers waits: what it wrote is as it was before.
 
 Such a round has changed nothing but bytes below the stack pointer that it wrote before it read
-them, which an interrupt may overwrite at any time. It can be taken back, and the core goes on when
-a byte that it read has another value.
+them, which an interrupt may overwrite at any time. The core goes on when a byte that it read has
+another value. A round that only repeats what the core read before, while nobody wrote there, tells
+nobody anything: it can be taken back.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from numba import njit
 
 from uniSMP.core import native_state as ns
-from uniSMP.native_cache import is_cache_writable
+from uniSMP.core.native_points import has_changed
 from uniSMP.explore.fabric import MARKS
+from uniSMP.native_cache import is_cache_writable
 
 _CACHE = is_cache_writable(__file__)
 MOST_BYTES = 1 << 14
 """A round that reads more is not taken for waiting."""
+
+__all__ = ["MOST_BYTES", "Waiting", "bytes_read", "has_changed", "only_repeats"]
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What a waiting core has read, and the values it found."""
+
+    places: npt.NDArray[np.int64]
+    values: npt.NDArray[np.uint8]
 
 
 @njit(cache=_CACHE)
@@ -35,7 +49,7 @@ def _value_before(words: Any, begin: int, byte: int, origin: Any) -> int:  # noq
     while at < begin:
         word = words[at]
         kind = word & 3
-        if kind == ns.RECORD_ACCESS or kind == ns.RECORD_SYSTEM:
+        if kind in (ns.RECORD_ACCESS, ns.RECORD_SYSTEM):
             physical = words[at + 1]
             if word & ns.RECORD_WRITE != 0 and physical <= byte < physical + (word >> 8 & 0xFF):
                 value = words[at + 2] >> (8 * (byte - physical)) & 0xFF
@@ -44,7 +58,7 @@ def _value_before(words: Any, begin: int, byte: int, origin: Any) -> int:  # noq
 
 
 @njit(cache=_CACHE)
-def bytes_read(  # noqa: PLR0913, PLR0917 - arrays
+def bytes_read(
     words: Any,  # noqa: ANN401
     begin: int,
     end: int,
@@ -71,7 +85,7 @@ def bytes_read(  # noqa: PLR0913, PLR0917 - arrays
     while at < end:
         word = words[at]
         kind = word & 3
-        if kind == ns.RECORD_ACCESS or kind == ns.RECORD_SYSTEM:
+        if kind in (ns.RECORD_ACCESS, ns.RECORD_SYSTEM):
             physical = words[at + 1]
             if physical >= MARKS or physical + 8 > len(ram):
                 read[0] = -1
@@ -99,9 +113,66 @@ def bytes_read(  # noqa: PLR0913, PLR0917 - arrays
 
 
 @njit(cache=_CACHE)
-def has_changed(ram: Any, places: Any, values: Any) -> bool:  # noqa: ANN401
-    """Return whether a byte has another value than it had."""
-    for index in range(len(places)):
-        if ram[places[index]] != values[index]:
-            return True
-    return False
+def _inputs(words: Any, begin: int, end: int) -> Any:  # noqa: ANN401
+    """Return (address, bytes, value) of what a round read before it wrote there."""
+    found = np.empty((end - begin, 3), dtype=np.int64)
+    written = np.empty((end - begin, 2), dtype=np.int64)
+    count = writes = 0
+    at = begin
+    while at < end:
+        word = words[at]
+        kind = word & 3
+        if kind in (ns.RECORD_ACCESS, ns.RECORD_SYSTEM):
+            first, size = words[at + 1], word >> 8 & 0xFF
+            if word & ns.RECORD_WRITE != 0:
+                written[writes, 0], written[writes, 1] = first, first + size
+                writes += 1
+            else:
+                is_own = False
+                for index in range(writes):
+                    is_own |= written[index, 0] <= first and first + size <= written[index, 1]
+                if not is_own:
+                    found[count, 0], found[count, 1], found[count, 2] = first, size, words[at + 2]
+                    count += 1
+        at += _length(word)
+    return found[:count]
+
+
+@njit(cache=_CACHE)
+def _low_bytes(size: int) -> int:
+    return -1 if size >= 8 else (1 << 8 * size) - 1  # noqa: PLR2004 - a word
+
+
+@njit(cache=_CACHE)
+def only_repeats(words: Any, begin: int, end: int, core: int) -> bool:  # noqa: ANN401
+    """Return whether a core knew all that a round read: had read or written it, nobody else since.
+
+    Args:
+        words: the log.
+        begin: its length when the round began.
+        end: its length now.
+        core: the core.
+    """
+    inputs = _inputs(words, begin, end)
+    is_known = np.zeros(len(inputs), dtype=np.bool_)
+    at = owner = 0
+    while at < begin:
+        word = words[at]
+        kind = word & 3
+        if kind == ns.RECORD_BLOCK:
+            owner = word >> 4 & ns.RECORD_CORES
+        elif kind != ns.RECORD_REGISTER:
+            doer = owner if kind == ns.RECORD_ACCESS else word >> 16 & ns.RECORD_CORES
+            first, size = words[at + 1], word >> 8 & 0xFF
+            writes = word & ns.RECORD_WRITE != 0
+            for index in range(len(inputs)):
+                start, length = inputs[index, 0], inputs[index, 1]
+                if first < start + length and start < first + size:
+                    if doer == core and first <= start and start + length <= first + size:
+                        value = words[at + 2] >> (8 * (start - first))
+                        differs = (value ^ inputs[index, 2]) & _low_bytes(length)
+                        is_known[index] = differs == 0
+                    elif writes:
+                        is_known[index] = False
+        at += _length(word)
+    return bool(is_known.all())

@@ -27,6 +27,7 @@ from uniSMP.devices.pic8259 import PicPair
 from uniSMP.devices.pit8254 import Pit
 from uniSMP.devices.system_control import FastControl, ResetControl, SpeakerControl
 from uniSMP.devices.uart16550 import Uart
+from uniSMP.machine.memento import Memento
 
 NEVER = 1 << 63
 """A deadline that is not reached."""
@@ -283,6 +284,21 @@ class Board:
         """Put back what `save` returned; whoever observes goes on. All chips are new objects."""
         observer = self._router.observer
         self.__dict__.update(pickle.loads(saved))  # noqa: S301 - our own bytes
+        self.observe(observer)
+
+    def remember(self) -> Memento:
+        """Return how all chips stand, without observers, for `go_back` of this board."""
+        observer = self._router.observer
+        self.observe(None)
+        try:
+            return Memento(self)
+        finally:
+            self.observe(observer)
+
+    def go_back(self, memento: Memento) -> None:
+        """Put back what `remember` returned, in the same objects; whoever observes goes on."""
+        observer = self._router.observer
+        memento.restore()
         self.observe(observer)
 
     def _chip_states(self) -> bytes:

@@ -146,6 +146,7 @@ class CorePlatform:
             return apic.tsc_offset_ticks & _MASK64
         if number == Msr.APIC_BASE:
             return apic.base_msr
+        self._board.is_touched = True
         apic.advance(self.clock.now_ticks)
         return apic.tsc_deadline if number == Msr.TSC_DEADLINE else apic.read_msr(number)
 
@@ -188,5 +189,6 @@ class CorePlatform:
 
     def write_task_priority(self, cr8: int) -> None:
         """Set CR8."""
+        self._board.is_touched = True
         self._apic.write_tpr(cr8 << 4)
         self._after(())

@@ -1,7 +1,8 @@
 """What an execution log holds as a history for checks, without a trace."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from uniSMP.core import register_watch
 from uniSMP.core.log_decoding import Accesses, Changes, Executed
 from uniSMP.machine import firmware
 
+_SCHEDULING = frozenset({"slice_begin", "slice_end"})
 Memory = Callable[[int, int], bytes]
 
 
@@ -67,6 +69,56 @@ def register_rows(changes: Changes, name: str) -> FlagRows:
     rows = np.nonzero(changes.register == register_watch.NAMES.index(name))[0]
     by_instruction = ~changes.is_delivery[rows]
     return FlagRows(changes.step[rows] + by_instruction, changes.core[rows], changes.value[rows])
+
+
+def events_of(columns: Mapping[str, Any]) -> Iterable[Event]:
+    """Return rows of the table of events, but for the beginnings and ends of slices."""
+    names = (
+        "step",
+        "core",
+        "kind",
+        "rip",
+        "vector",
+        "source",
+        "targets",
+        "value",
+        "address",
+        "cr2",
+    )
+    details = _details(columns)
+    for step, core, kind, rip, vector, source, targets, value, address, cr2, detail in zip(
+        *(columns[name] for name in names), details, strict=True
+    ):
+        if kind not in _SCHEDULING:
+            yield Event(
+                step=step,
+                core=_or_none(core),
+                kind=kind,
+                rip=_signed(_or_none(rip)),
+                vector=_or_none(vector),
+                source=source,
+                targets=tuple(targets or ()),
+                value=_or_none(value),
+                address=_or_none(address if cr2 is None else cr2),
+                detail=detail,
+            )
+
+
+def _details(columns: Mapping[str, Any]) -> Iterable[str]:
+    """Return the mode of a core, or the control register that was written."""
+    for kind, mode, detail in zip(columns["kind"], columns["mode"], columns["detail"], strict=True):
+        if kind == "mode":
+            yield mode
+        else:
+            yield detail if kind == "control_register_write" else ""
+
+
+def _or_none(value: int | None) -> int:
+    return -1 if value is None else value
+
+
+def _signed(value: int) -> int:
+    return value if value < 1 << 63 else value - (1 << 64)
 
 
 def stored(rows: Accesses) -> Accesses:

@@ -3,7 +3,7 @@
 What a log holds becomes a history without a trace in `log_history`.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 import numpy as np
@@ -17,7 +17,7 @@ from uniSMP.core.log_decoding import (
     Changes,
     Signed,
 )
-from uniSMP.machine.log_history import Memory, register_rows, stored
+from uniSMP.machine.log_history import Memory, events_of, register_rows, stored
 from uniSMP.machine.machine import Machine
 from uniSMP.machine.outcome import Outcome, RunResult
 from uniSMP.schedule.policy import Schedule
@@ -33,7 +33,6 @@ _KIND_BY_ACCESS = {
     "locked read": LOCKED,
     "locked write": LOCKED | WRITE,
 }
-_SCHEDULING = frozenset({"slice_begin", "slice_end"})
 _GOES_ON = frozenset({Outcome.INSTRUCTION_LIMIT, Outcome.HOST_TIMEOUT})
 
 
@@ -155,56 +154,6 @@ class Observation:
             is_over=is_over,
             cr3=register_rows(changes, "cr3") if Needs.PAGING in needs else None,
         )
-
-
-def events_of(columns: Mapping[str, Any]) -> Iterable[Event]:
-    """Return rows of the table of events, but for the beginnings and ends of slices."""
-    names = (
-        "step",
-        "core",
-        "kind",
-        "rip",
-        "vector",
-        "source",
-        "targets",
-        "value",
-        "address",
-        "cr2",
-    )
-    details = _details(columns)
-    for step, core, kind, rip, vector, source, targets, value, address, cr2, detail in zip(
-        *(columns[name] for name in names), details, strict=True
-    ):
-        if kind not in _SCHEDULING:
-            yield Event(
-                step=step,
-                core=_or_none(core),
-                kind=kind,
-                rip=_signed(_or_none(rip)),
-                vector=_or_none(vector),
-                source=source,
-                targets=tuple(targets or ()),
-                value=_or_none(value),
-                address=_or_none(address if cr2 is None else cr2),
-                detail=detail,
-            )
-
-
-def _details(columns: Mapping[str, Any]) -> Iterable[str]:
-    """Return the mode of a core, or the control register that was written."""
-    for kind, mode, detail in zip(columns["kind"], columns["mode"], columns["detail"], strict=True):
-        if kind == "mode":
-            yield mode
-        else:
-            yield detail if kind == "control_register_write" else ""
-
-
-def _or_none(value: int | None) -> int:
-    return -1 if value is None else value
-
-
-def _signed(value: int) -> int:
-    return value if value < 1 << 63 else value - (1 << 64)
 
 
 def _accesses(columns: Mapping[str, Any]) -> Accesses:

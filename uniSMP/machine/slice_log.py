@@ -42,7 +42,9 @@ CONTINUED = frozenset({RowEnd.INTERRUPT, RowEnd.INPUT})
 """What ends a row, but not its slice."""
 
 
-_ENDS = {stop: RowEnd[stop.name] for stop in Stop if stop not in {Stop.SPIN, Stop.REST}}
+_ENDS: dict[Stop, RowEnd] = {
+    stop: RowEnd[stop.name] for stop in Stop if stop not in {Stop.SPIN, Stop.REST}
+}
 
 
 @dataclass(frozen=True, slots=True)

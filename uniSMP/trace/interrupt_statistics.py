@@ -64,7 +64,7 @@ _INTERRUPTS_OFF = """
         WHERE register = 'rflags' WINDOW w AS (PARTITION BY core ORDER BY number)
     ), delivered AS (
         SELECT DISTINCT core, step, true AS is_delivered FROM event
-        WHERE kind IN ('interrupt_delivered', 'exception', 'nmi')
+        WHERE kind IN ('interrupt_delivered', 'exception', 'nmi', 'software_interrupt')
     ), edge AS (
         SELECT core, step, is_off, was_off, is_delivered,
             lead(step) OVER (PARTITION BY core ORDER BY number) AS step_after

@@ -12,7 +12,7 @@ OWN = [
     for name, value in vars(ns).items()
     if name.isupper()
     and not name.startswith(
-        ("STOPPED_", "ENTRY_", "TABLE_", "ENDS_", "CHANGES_", "READS_", "RECORD_")
+        ("STOPPED_", "ENTRY_", "TABLE_", "ENDS_", "HAS_", "CHANGES_", "READS_", "RECORD_")
     )
     and name not in HEAD
     and name not in {"WORDS", "ANSWER_COUNT", "MODE_MASK", "FLAGS_WORDS"}

@@ -205,6 +205,18 @@ def test_stretch_with_interrupts_off_counts_the_whole_handler(tmp_path: Path) ->
     assert (row["instructions"], row["from_step"]) == (2, sent["step"])
 
 
+def test_stretch_with_interrupts_off_counts_the_whole_handler_of_a_software_interrupt(
+    tmp_path: Path,
+) -> None:
+    no_ipi = INTERRUPTED.replace("[rsi + 0x300]", "[0x2000]")
+    source = no_ipi.replace("sti", "sti\n    int 0x40", 1)
+    with read(tmp_path, source=source, chosen=TraceFilter(first_step=19)) as trace:
+        found, _ = compute(trace, 10)
+        (entered,) = trace.rows("SELECT step FROM events WHERE kind = 'software_interrupt'")
+    (row,) = [row for row in found["interrupts_off"] if row["core"] == 0]
+    assert (row["instructions"], row["from_step"]) == (2, entered["step"])
+
+
 def test_stretch_with_interrupts_off_is_longest_by_own_instructions(tmp_path: Path) -> None:
     off = "cli\nhlt\n"
     many = "cli\npause\nsti\nnop\n" * 25 + "cli\n" + "nop\n" * 6 + "sti\n"

@@ -1,0 +1,234 @@
+"""The strategies as campaigns see them: how work is cut into jobs, and what the results show."""
+
+from collections.abc import Callable
+from typing import Any
+
+from uniSMP.explore import ranges
+from uniSMP.explore.bounded import Bounded, Branch
+from uniSMP.explore.dpor import Dpor
+from uniSMP.explore.job import Job, JobResult, Payload, Plan
+from uniSMP.explore.methods import End, Summary
+from uniSMP.explore.pct import Pct
+from uniSMP.explore.random_walk import RandomWalk
+from uniSMP.explore.strategy import Strategy
+from uniSMP.explore.workshop import Tally, check_parameter, workshop
+
+UNFINISHED = "unfinished"
+"""Name in `JobResult.counts`: executions that reached the limit of instructions."""
+_BRANCHES = 64
+"""So many schedules that branch off make one job."""
+
+
+def _result(tally: Tally, more: list[Payload]) -> JobResult:
+    return JobResult(
+        executions=tally.executions,
+        blocked=tally.blocked,
+        found=tally.found,
+        more=more,
+        counts={UNFINISHED: tally.unfinished},
+        sets=tally.sets,
+    )
+
+
+def _verdict(summary: Summary) -> str:
+    """Return what was seen, as the end of a sentence."""
+    unfinished = summary.counts.get(UNFINISHED, 0)
+    rest = f" ({unfinished:,} reached the limit of instructions)" if unfinished else ""
+    if not summary.found:
+        return f"none violates anything that was checked{rest}"
+    times = sum(each.times for each in summary.found)
+    return f"{times:,} violate something{rest}"
+
+
+class NumberedWorker:
+    """Runs stretches of executions that depend on their numbers only.
+
+    Args:
+        plan: what is explored.
+        make: the strategy for a range of numbers.
+    """
+
+    def __init__(self, plan: Plan, make: Callable[[Plan, range], Strategy]) -> None:
+        self._plan = plan
+        self._make = make
+
+    def run(self, job: Job) -> JobResult:
+        """Run them, up to the first violation."""
+        numbers = ranges.numbers(job)
+        strategy = self._make(self._plan, numbers)
+        tally, done = Tally(workshop(self._plan)), 0
+        while not tally.found and tally.perform(strategy):
+            done += 1
+        return _result(tally, ranges.further(job, done, self._plan.limits))
+
+
+def make_random(plan: Plan, numbers: range) -> Strategy:
+    """Return the random walk of a plan."""
+    return RandomWalk(workshop(plan).learnt, plan.seed, numbers)
+
+
+def make_pct(plan: Plan, numbers: range) -> Pct:
+    """Return the PCT of a plan."""
+    depth = check_parameter(plan, "depth", 3, 1, 64)
+    return Pct(workshop(plan).learnt, plan.seed, numbers, depth=depth, cores=plan.config.cores)
+
+
+class NumberedApproach:
+    """Random walk and PCT.
+
+    Args:
+        plan: what is explored.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+
+    def payloads(self) -> list[Payload]:
+        """Return the first stretches."""
+        workshop(self._plan)
+        return ranges.first_payloads(self._plan.limits)
+
+    def rest(self, summary: Summary) -> int | None:
+        """Return None: there is always more."""
+        del summary
+        return None
+
+    def statement(self, summary: Summary) -> str:
+        """Return what was done and seen."""
+        return f"random walk: {summary.executions:,} executions, {_verdict(summary)}"
+
+
+class PctApproach(NumberedApproach):
+    """PCT, which knows what it may have missed."""
+
+    def payloads(self) -> list[Payload]:
+        """Return the first stretches."""
+        make_pct(self._plan, range(0))
+        return super().payloads()
+
+    def statement(self, summary: Summary) -> str:
+        """Return what was done and seen, and the probability of having missed a bug."""
+        pct = make_pct(self._plan, range(0))
+        missed = (1 - pct.bound) ** summary.executions
+        learnt = workshop(self._plan).learnt
+        return (
+            f"PCT d={pct.depth}: {summary.executions:,} executions, {_verdict(summary)}; a bug of "
+            f"depth {pct.depth} is missed with a probability <= {missed:.2g} "
+            f"(n={2 * self._plan.config.cores}, k={learnt.choices})"
+        )
+
+
+class BoundedWorker:
+    """Explores schedules with a bounded number of preemptions.
+
+    Args:
+        plan: what is explored.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._most = check_parameter(plan, "preemptions", 2, 0, 64)
+
+    def run(self, job: Job) -> JobResult:
+        """Run the schedules of a job and what branches off, up to the first violation."""
+        shop = workshop(self._plan)
+        branches = [Branch.from_list(each) for each in job.payload["branches"]]
+        strategy = Bounded(shop.learnt, self._most, branches)
+        tally = Tally(shop)
+        while tally.executions < job.executions and not tally.found:
+            if not tally.perform(strategy):
+                break
+        return _result(tally, _grouped(strategy.left))
+
+
+def _grouped(branches: list[Branch]) -> list[Payload]:
+    """Return jobs of schedules with equally many preemptions, those with fewest first."""
+    payloads: list[Payload] = []
+    for preemptions in sorted({each.preemptions for each in branches}):
+        same = [each.as_list() for each in branches if each.preemptions == preemptions]
+        payloads += [
+            {"branches": same[at : at + _BRANCHES]} for at in range(0, len(same), _BRANCHES)
+        ]
+    return payloads
+
+
+class BoundedApproach:
+    """All schedules with at most K preemptions.
+
+    Args:
+        plan: what is explored.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._most = check_parameter(plan, "preemptions", 2, 0, 64)
+
+    def payloads(self) -> list[Payload]:
+        """Return the one that goes straight on."""
+        workshop(self._plan)
+        return [{"branches": [Branch((), None, 0).as_list()]}]
+
+    def rest(self, summary: Summary) -> int | None:
+        """Return how many schedules are known and not run; more may branch off."""
+        return summary.pending * _BRANCHES if summary.pending else 0
+
+    def statement(self, summary: Summary) -> str:
+        """Return what was done and seen."""
+        all_or_some = "all" if summary.end is End.COMPLETE else "some of the"
+        return (
+            f"{all_or_some} schedules with <= {self._most} preemptions, equivalent ones once: "
+            f"{summary.executions:,} executions, {_verdict(summary)}"
+        )
+
+
+class DporWorker:
+    """Goes on with the one tree of traces.
+
+    Args:
+        plan: what is explored.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+
+    def run(self, job: Job) -> JobResult:
+        """Run the next executions, up to the first violation."""
+        shop = workshop(self._plan)
+        strategy = Dpor(shop.executor)
+        nodes: list[dict[str, Any]] | None = job.payload["nodes"]
+        if nodes is not None:
+            strategy.go_on(nodes)
+        tally, is_over = Tally(shop), False
+        while tally.executions < job.executions and not tally.found:
+            if not tally.perform(strategy):
+                is_over = True
+                break
+        return _result(tally, [] if is_over else [{"nodes": strategy.state()}])
+
+
+class DporApproach:
+    """One execution for each Mazurkiewicz trace.
+
+    Args:
+        plan: what is explored.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+
+    def payloads(self) -> list[Payload]:
+        """Return the beginning."""
+        workshop(self._plan)
+        return [{"nodes": None}]
+
+    def rest(self, summary: Summary) -> int | None:
+        """Return None: how large the tree is shows at the end."""
+        return None if summary.pending else 0
+
+    def statement(self, summary: Summary) -> str:
+        """Return what was done and seen."""
+        if summary.end is End.COMPLETE:
+            what = f"all schedules, one of each Mazurkiewicz trace: {summary.executions:,}"
+        else:
+            what = f"some of the Mazurkiewicz traces, one schedule of each: {summary.executions:,}"
+        return f"{what} executions (and {summary.blocked:,} cut short), {_verdict(summary)}"
