@@ -1,7 +1,6 @@
 """The checks of interrupts and of memory misuse, made from what a plan says of them.
 
-Numbers are decimal or 0x...; lists have + between. Checks that look at RFLAGS or CR3 are not here:
-an execution's log holds no registers.
+Numbers are decimal or 0x...; lists have + between.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,6 +12,10 @@ from uniSMP.checks.freed_frames import FreedFrames
 from uniSMP.checks.guard_pages import GuardPages
 from uniSMP.checks.history import Check
 from uniSMP.checks.interrupt_nesting import InterruptNesting
+from uniSMP.checks.interrupts_off import InterruptsOff
+from uniSMP.checks.lock_discipline import LockDiscipline
+from uniSMP.checks.lost_interrupts import LostInterrupts
+from uniSMP.checks.stale_translations import StaleTranslations
 from uniSMP.errors import ConfigError
 
 Parameters = Mapping[str, Any]
@@ -37,6 +40,25 @@ def _interrupt_nesting(parameters: Parameters) -> Check:
 
 def _end_of_interrupt(parameters: Parameters) -> Check:
     return EndOfInterrupt(**_numbers(EndOfInterrupt.name, parameters, "most_instructions"))
+
+
+def _interrupts_off(parameters: Parameters) -> Check:
+    return InterruptsOff(**_numbers(InterruptsOff.name, parameters, "most_instructions"))
+
+
+def _lost_interrupts(parameters: Parameters) -> Check:
+    names = "most_instructions", "last_instructions"
+    return LostInterrupts(**_numbers(LostInterrupts.name, parameters, *names))
+
+
+def _lock_discipline(parameters: Parameters) -> Check:
+    return LockDiscipline(**_lists(LockDiscipline.name, parameters, "locks"))
+
+
+def _stale_translations(parameters: Parameters) -> Check:
+    return StaleTranslations(
+        **_numbers(StaleTranslations.name, parameters, "shootdown_instructions")
+    )
 
 
 def _lists(check: str, parameters: Parameters, *names: str) -> dict[str, tuple[str, ...]]:
@@ -73,5 +95,9 @@ HARDWARE_CHECKS: dict[str, Callable[[Parameters], Check]] = {
     FreedFrames.name: _freed_frames,
     GuardPages.name: _guard_pages,
     InterruptNesting.name: _interrupt_nesting,
+    InterruptsOff.name: _interrupts_off,
+    LockDiscipline.name: _lock_discipline,
+    LostInterrupts.name: _lost_interrupts,
+    StaleTranslations.name: _stale_translations,
 }
 """By the name on the command line; each is given its parameters and may raise ConfigError."""

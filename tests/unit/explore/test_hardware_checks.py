@@ -16,6 +16,10 @@ from uniSMP.explore.job import CheckChoice
         ("freed-frames", {}),
         ("guard-pages", {"guards": "a..b", "stacks": ["c..d"]}),
         ("interrupt-nesting", {"most_levels": 2}),
+        ("interrupts-off", {"most_instructions": 5000}),
+        ("lock-discipline", {"locks": "tas_word+0x2000"}),
+        ("lost-interrupts", {"most_instructions": "9", "last_instructions": "7"}),
+        ("stale-translations", {"shootdown_instructions": "50"}),
     ],
 )
 def test_choice_becomes_a_check(name: str, parameters: dict[str, object]) -> None:
