@@ -27,7 +27,6 @@ CORES = 2
 PROGRAMS = (("explore_ticket", 5_000, 400), ("explore_pmm", 500, 100))
 """Guest, least executions a second, and executions measured."""
 PREEMPTIONS, DEPTH, SEED = 2, 3, 1
-_JOB_BRANCHES = 64
 _MILLIONTH = 1e-6
 _PARTS: tuple[tuple[str, type, str], ...] = (
     ("slices", Executor, "run"),
@@ -72,23 +71,13 @@ def _strategies(executor: Executor, learnt: Learnt) -> list[tuple[str, Iterator[
         ("dpor", _again(lambda: Dpor(executor))),
         ("pct", _again(lambda: Pct(learnt, SEED, numbers, depth=DEPTH, cores=CORES))),
         ("random", _again(lambda: RandomWalk(learnt, SEED, numbers))),
-        ("bounded", _bounded(learnt)),
+        ("bounded", _again(lambda: Bounded(learnt, PREEMPTIONS, [Branch((), None, 0)]))),
     ]
 
 
 def _again(make: Callable[[], Strategy]) -> Iterator[Strategy]:
     while True:
         yield make()
-
-
-def _bounded(learnt: Learnt) -> Iterator[Strategy]:
-    """Give the schedules with at most two preemptions job by job, again and again."""
-    waiting: list[Branch] = []
-    while True:
-        waiting = sorted(waiting, key=lambda each: each.preemptions) or [Branch((), None, 0)]
-        strategy = Bounded(learnt, PREEMPTIONS, waiting[:_JOB_BRANCHES])
-        yield strategy
-        waiting = [*waiting[_JOB_BRANCHES:], *strategy.children]
 
 
 def _run(performer: Performer, strategies: Iterator[Strategy], count: int) -> None:
