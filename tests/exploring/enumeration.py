@@ -9,12 +9,11 @@ from typing import NamedTuple
 
 from tiny_scenes import STACK_BYTES, STACK_TOP, WORD_BYTES, WORDS
 
-from uniSMP.core import context as cx
 from uniSMP.core import native_flags
 from uniSMP.explore.analysis import Analyst
 from uniSMP.explore.executor import Executor
 from uniSMP.explore.schedule import NO_VECTOR, Slice
-from uniSMP.explore.strategy import do, Move
+from uniSMP.explore.strategy import Move, do
 
 _RSP = 4
 

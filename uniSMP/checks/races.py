@@ -126,23 +126,6 @@ class Races:
         return inside
 
 
-def parse_races(text: str) -> Races:
-    """Return the check that "MODE" or "MODE,PLACE,PLACE..." stands for; MODE may be left out.
-
-    Raises:
-        ConfigError: there is an empty word in it.
-    """
-    words = [word.strip() for word in text.split(",")] if text else []
-    if not all(words):
-        raise ConfigError(
-            f"races {text!r}: write places that are accessed atomically, with commas between, or "
-            f"one of {', '.join(Atomic)} first"
-        )
-    if words and words[0] in set(Atomic):
-        return Races(words[1:], Atomic(words[0]))
-    return Races(words)
-
-
 def _atomic_range(symbols: Mapping[str, int], text: str) -> range:
     if ".." in text:
         return resolve_range(symbols, text)

@@ -179,7 +179,7 @@ def on_block(_engine: Any, address: int, size: int, data: Any) -> None:  # noqa:
     if state[ns.REMAINING] <= 0:
         _stop(state, ns.STOPPED_BUDGET)
         return
-    if state[ns.SPINS] != 0 and comes_back(state, start):
+    if state[ns.SPINS] != 0 and comes_back(state, start, length):
         _stop(state, ns.STOPPED_SPIN)
         return
     if safe == 0 and (table[entry + ns.ENTRY_FLAGS] & ns.HAS_REST) != 0:

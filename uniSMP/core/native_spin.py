@@ -18,8 +18,8 @@ from uniSMP.core.native_calls import pointer
 from uniSMP.native_cache import is_cache_writable
 
 _CACHE = is_cache_writable(__file__)
-LAST_START = 0
-"""Linear address of the block entered last."""
+LAST_END = 0
+"""Linear address behind the block entered last."""
 FOUND = 1
 """Where in the table the visit begins that the core has come back to."""
 _FIRST = 2
@@ -91,7 +91,7 @@ def begin(state: Any, start: int) -> None:  # noqa: ANN401
     table = carray(pointer(np.uint64(state[ns.SPINS])), (WORDS,), np.int64)
     for index in range(WORDS):
         table[index] = 0
-    table[LAST_START] = start
+    table[LAST_END] = start
     at = _slot(start)
     table[at + ADDRESS] = start
     table[at + FINGERPRINT] = fingerprint(state)
@@ -99,12 +99,12 @@ def begin(state: Any, start: int) -> None:  # noqa: ANN401
 
 
 @njit(cache=_CACHE)
-def comes_back(state: Any, start: int) -> bool:  # noqa: ANN401
-    """Return whether the core was at the block at `start` before, with equal registers."""
+def comes_back(state: Any, start: int, size: int) -> bool:  # noqa: ANN401
+    """Return whether the core was at the block of `size` bytes before, with equal registers."""
     table = carray(pointer(np.uint64(state[ns.SPINS])), (WORDS,), np.int64)
-    last = table[LAST_START]
-    table[LAST_START] = start
-    if start > last:
+    last = table[LAST_END]
+    table[LAST_END] = start + size
+    if start >= last:
         return False
     at = _slot(start)
     registers = fingerprint(state)

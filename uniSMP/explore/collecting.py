@@ -173,11 +173,11 @@ def read_log(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - one pass over 
         if cli < executed and (is_behind or (kind == ns.RECORD_ACCESS and word >> 16 > cli)):
             values[0] = flag
             values[A_STEP - A_WRITE] = step + cli
-            values[A_OPEN - A_WRITE] = 16 - priority[core] if flag and not (shadow and cli == 0) else 0
-            values[A_ADDRESS - A_WRITE] = addresses[block_first[block] + cli]
-            row = _put(
-                accesses, kinds, row, WINDOW + 8 * core, 8, values, INSTRUCTION, depth[core]
+            values[A_OPEN - A_WRITE] = (
+                16 - priority[core] if flag and not (shadow and cli == 0) else 0
             )
+            values[A_ADDRESS - A_WRITE] = addresses[block_first[block] + cli]
+            row = _put(accesses, kinds, row, WINDOW + 8 * core, 8, values, INSTRUCTION, depth[core])
             flag = 0
             cli = NO_CLI
         if is_behind and ends != 0:
@@ -185,9 +185,7 @@ def read_log(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - one pass over 
             values[A_STEP - A_WRITE] = step + executed - 1
             values[A_OPEN - A_WRITE] = last_open[core]
             values[A_ADDRESS - A_WRITE] = addresses[block_first[block] + executed - 1]
-            row = _put(
-                accesses, kinds, row, WINDOW + 8 * core, 8, values, INSTRUCTION, depth[core]
-            )
+            row = _put(accesses, kinds, row, WINDOW + 8 * core, 8, values, INSTRUCTION, depth[core])
             is_shadowed[core] = ends == ENDS_IN_STI and not (shadow and executed == 1)
             if ends == ENDS_IN_IRET and depth[core] > 0 and frame == tops[core, depth[core]]:
                 depth[core] -= 1
@@ -299,9 +297,7 @@ def read_log(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - one pass over 
             raising[owner] = True
             writes = values[0]
             values[0] = flag_end[owner] == 1 and flags[at] == 0
-            row = _put(
-                accesses, kinds, row, WINDOW + 8 * owner, 8, values, INSTRUCTION, level
-            )
+            row = _put(accesses, kinds, row, WINDOW + 8 * owner, 8, values, INSTRUCTION, level)
             values[0] = writes
         row = _put(accesses, kinds, row, physical, size, values, event_kind, level)
         at += 4 if kind == ns.RECORD_ACCESS else 5

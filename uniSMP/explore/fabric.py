@@ -7,9 +7,11 @@ Like the pushes of a delivery each belongs to the next instruction its core reti
 from typing import Any
 
 from uniSMP.arch.apic import DeliveryMode, LocalApicRegister
+from uniSMP.checks.history import Event
 from uniSMP.core import native_state as ns
 from uniSMP.devices.messages import InterruptMessage, Message
 from uniSMP.machine.event_log import EventLog
+from uniSMP.machine.log_history import events_of
 from uniSMP.machine.parts import MachineParts
 
 MARKS = 1 << 60
@@ -74,6 +76,21 @@ class Fabric(EventLog):
         first = ns.RECORD_SYSTEM | (ns.RECORD_WRITE if is_write else 0) | 8 << 8 | core_id << 16
         log.words[count : count + 5] = (first, address, value, linear, rip)
         log.head[ns.LOG_COUNT] = count + 5
+
+    def forget(self) -> None:
+        """Keep no event of those told so far."""
+        self.columns.clear()
+        self._rows.clear()
+
+    def events(self) -> list[Event]:
+        """Return the events that were kept since they were forgotten last."""
+        self.hand_on()
+        return [event for columns in self.columns for event in events_of(columns)]
+
+    def forget_after(self, step: int) -> None:
+        """Forget the events behind a step: what caused them was taken back."""
+        while self._rows and self._rows[-1][0] > step:
+            self._rows.pop()
 
     # -- told by the machine ---------------------------------------------------------------------
 

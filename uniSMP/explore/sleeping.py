@@ -48,7 +48,9 @@ def next_accesses(accesses: Any, kinds: Any, row: int, step: int, core: int) -> 
     counts = np.zeros(end - row, dtype=np.bool_)
     for index in range(row, end):
         # Where no interrupt comes nobody minds what the core accepts.
-        counts[index - row] = accesses[index, A_EVENT] >= 0 or not is_window(accesses[index, A_WORD])
+        counts[index - row] = accesses[index, A_EVENT] >= 0 or not is_window(
+            accesses[index, A_WORD]
+        )
     return accesses[row:end][counts]
 
 

@@ -1,10 +1,25 @@
 """What exploration says of a protocol of `guest/locks`: the one place where verdicts come from.
 
-No exploration is connected here yet: every protocol is "not explored", which is no verdict.
+Each protocol's program pair_NAME is explored: one operation a core. First all schedules with at
+most two preemptions, on two and on three cores; then all schedules on two cores, one of each
+Mazurkiewicz trace; then PCT on four cores. The first violation ends it: it is shrunk and kept.
 """
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
+
+from uniSMP.explore.counterexample import keep_counterexample
+from uniSMP.explore.exploration import explore
+from uniSMP.explore.job import CheckChoice, Limits, Plan
+from uniSMP.explore.scene import FROM_SYMBOL, UNTIL_SYMBOL
+from uniSMP.machine.config import MachineConfig
+from uniSMP.machine.target import Target
+
+_REGIONS = ("pmm_enter..pmm_exit", "second_enter..second_exit")
+_LIMITS = Limits(executions=1_000_000, jobs=1)
+_PROPERTIES = "exclusion, deadlock, livelock, lost operations"
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,12 +27,25 @@ class Budget:
     """What the exploration of one protocol may take.
 
     Attributes:
-        executions: at most so many; None: as many as the bound has.
-        traces: folder, relative to the working directory, where counterexamples are written.
+        bounded_cores: numbers of cores with which schedules of two preemptions are explored.
+        preemptions: or of so many.
+        trace_cores: numbers of cores with which all schedules are explored.
+        pct_cores: number of cores for PCT.
+        pct_executions: of PCT; 0 leaves it out.
+        traces: folder, relative to the working directory, where counterexamples are written; None:
+            nowhere.
     """
 
-    executions: int | None = None
-    traces: str = "traces"
+    bounded_cores: tuple[int, ...] = (2, 3)
+    preemptions: int = 2
+    trace_cores: tuple[int, ...] = (2,)
+    pct_cores: int = 4
+    pct_executions: int = 10_000
+    traces: str | None = "traces"
+
+
+SMALL = Budget(bounded_cores=(2,), pct_executions=0, traces=None)
+"""What a test has the time for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +71,54 @@ class Verdict:
         return asdict(self)
 
 
-def verdict(_name: str, _budget: Budget) -> Verdict | None:
-    """Return the verdict on a protocol; None: it has not been explored.
+def verdict(name: str, budget: Budget | None = None) -> Verdict:
+    """Return the verdict on a protocol.
 
     Deterministic: the same protocol and budget have the same verdict.
+
+    Raises:
+        AssemblyError: there is no such protocol.
     """
-    return None
+    executions, bounds = 0, []
+    for bound, plan, most in _plans(name, budget or Budget()):
+        explored = explore(plan, most)
+        executions += explored.summary.executions
+        bounds.append(bound)
+        if explored.summary.found:
+            content = explored.summary.found[0].content
+            kept = None
+            folder = (budget or Budget()).traces
+            if folder is not None:
+                path = Path(folder) / f"violation-{name}.rec"
+                keep_counterexample(plan, content, path)
+                kept = path.as_posix()
+            return Verdict("violated", str(content["check"]), bound, executions, kept)
+    return Verdict("holds", _PROPERTIES, "; ".join(bounds), executions, None)
+
+
+def _plans(name: str, budget: Budget) -> Iterator[tuple[str, Plan, int | None]]:
+    """Yield what is explored: the bound for people, the plan, and how many executions."""
+    target = Target.of_program(f"pair_{name}")
+    regions = [text for text in _REGIONS if text.partition("..")[0] in target.labels]
+    checks = (CheckChoice("exclusion", {"regions": regions}),)
+
+    def make(cores: int, strategy: str, **parameters: Any) -> Plan:  # noqa: ANN401 - JSON
+        return Plan(
+            target=target,
+            config=MachineConfig(cores=cores),
+            strategy=strategy,
+            parameters=parameters,
+            from_symbol=FROM_SYMBOL,
+            until_symbol=UNTIL_SYMBOL,
+            checks=checks,
+            limits=_LIMITS,
+        )
+
+    for cores in budget.bounded_cores:
+        plan = make(cores, "bounded", preemptions=budget.preemptions)
+        yield f"all with <= {budget.preemptions} preemptions, {cores} cores", plan, None
+    for cores in budget.trace_cores:
+        yield f"all, {cores} cores", make(cores, "dpor"), None
+    if budget.pct_executions:
+        cores, most = budget.pct_cores, budget.pct_executions
+        yield f"{most:,} of PCT d=3, {cores} cores", make(cores, "pct", depth=3), most

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from uniSMP.checks.history import DELIVERY, LOCKED, PAGE_WALK, WRITE, Event
-from uniSMP.checks.races import Atomic, Races, parse_races
+from uniSMP.checks.races import Atomic, Races
 from uniSMP.errors import ConfigError
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -207,26 +207,6 @@ def test_history_without_accesses_is_an_error() -> None:
 
 def test_empty_history_has_no_race() -> None:
     assert Races().examine(history([], cores=1, accesses=[])) == []
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("", [(1, 2), (0, 3)]),
-        ("flag", []),
-        ("declared,flag", []),
-        ("aligned", []),
-        ("locked-words, next", [(1, 2), (0, 3)]),
-    ],
-)
-def test_text_becomes_a_check(text: str, expected: list[tuple[int, int]]) -> None:
-    assert races(PUBLISH, parse_races(text)) == expected
-
-
-@pytest.mark.parametrize("text", [",", "flag,", "aligned,,flag"])
-def test_text_with_an_empty_word_is_an_error(text: str) -> None:
-    with pytest.raises(ConfigError, match="commas between"):
-        parse_races(text)
 
 
 def test_missing_symbol_is_an_error() -> None:
