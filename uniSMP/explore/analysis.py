@@ -1,8 +1,6 @@
 """What one execution was, as arrays: accesses, events, their order and the races between them."""
 
 from dataclasses import dataclass, field
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 

@@ -18,14 +18,13 @@ from uniSMP.explore import ordering, sleeping
 from uniSMP.explore.analysis import Analysis, Analyst, Table
 from uniSMP.explore.collecting import (
     ACCESS_WORDS,
-    E_CORE,
     E_END,
     E_FIRST,
     E_STEP,
     E_TAKEN,
 )
 from uniSMP.explore.executor import Executor
-from uniSMP.explore.schedule import Slice, cut
+from uniSMP.explore.schedule import Slice, cut_at
 from uniSMP.explore.strategy import Execution, Move, as_moves, can_go_on, straight_on
 
 _END = 1 << 62, 0
@@ -287,7 +286,7 @@ class Dpor:
         if mask & asleep:
             return
         if node is None:
-            prefix = cut(execution.slices, step, taken)
+            prefix = cut_at(execution.slices, step, taken)
             entry = analysis.accesses[row : events[event, E_END]].copy()
             node = _Node(place, row, running, prefix, asleep, entry)
             self._nodes.insert(len(self._nodes) if index is None else index, node)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from uniSMP.machine.slice_log import NMI, NO_VECTOR
 
-__all__ = ["NMI", "NO_VECTOR", "Slice", "cut", "instructions", "switches"]
+__all__ = ["NMI", "NO_VECTOR", "Slice", "cut", "cut_at", "instructions", "switches"]
 
 
 class Slice(NamedTuple):
@@ -23,7 +23,30 @@ class Slice(NamedTuple):
     vector: int = NO_VECTOR
 
 
-def cut(slices: Sequence[Slice], steps: int, deliveries: int) -> list[Slice]:
+def cut(slices: Sequence[Slice], steps: int, *, delivers: bool) -> list[Slice]:
+    """Return the slices up to where `steps` instructions are retired.
+
+    Args:
+        slices: a schedule.
+        steps: so many instructions of it are kept.
+        delivers: whether a delivery at that very place is kept too.
+    """
+    kept: list[Slice] = []
+    left = steps
+    for each in slices:
+        is_there = left == 0 and (each.vector == NO_VECTOR or not delivers)
+        if is_there and (each.instructions > 0 or each.vector != NO_VECTOR):
+            break
+        done = min(left, each.instructions)
+        if done or each.vector != NO_VECTOR:
+            kept.append(each._replace(instructions=done))
+        left -= done
+        if done < each.instructions:
+            break
+    return kept
+
+
+def cut_at(slices: Sequence[Slice], steps: int, deliveries: int) -> list[Slice]:
     """Return the slices up to where so many instructions are retired, and deliveries have happened.
 
     Args:
