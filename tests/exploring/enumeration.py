@@ -205,9 +205,6 @@ def _taken_at(slices: list[Slice]) -> Iterator[tuple[int, int]]:
     yield from sorted(places)
 
 
-TRACES = {}
-
-
 def traces(executor: Executor, most: int = 100_000) -> dict[int, set[End]] | None:
     """Return the traces of all interleavings with their ends; None: there are more steps.
 
@@ -242,5 +239,4 @@ def traces(executor: Executor, most: int = 100_000) -> dict[int, set[End]] | Non
         stack.append((list(executor.slices), possible(executor)))
         if not stack[-1][1]:
             found.setdefault(trace, set()).add(end_of(state))
-            TRACES.setdefault(trace, list(executor.slices))
     return found

@@ -1,17 +1,21 @@
 """What one execution was, as arrays: accesses, events, their order and the races between them."""
 
 from dataclasses import dataclass, field
+
 import numpy as np
 import numpy.typing as npt
 
 from uniSMP.core import native_state as ns
 from uniSMP.core.blocks import Block
 from uniSMP.devices.local_apic import LocalApic
-from uniSMP.explore import collecting, ordering
+from uniSMP.explore import collecting, holding, ordering
+from uniSMP.explore import events as events_of
 from uniSMP.explore.executor import Executor
 
 Table = npt.NDArray[np.int64]
 _CLI, _STI, _POPF = 0xFA, 0xFB, 0x9D
+_WITH_PREFIX = 2
+"""Bytes of one of these with a prefix."""
 _LAST = {_STI: collecting.ENDS_IN_STI, _POPF: collecting.ENDS_IN_POPF}
 
 
@@ -49,17 +53,17 @@ class Analysis:
         """
         accesses, events, real = self.accesses, self.events, len(self.events)
         if self.kept_from:
-            accesses, events = collecting.with_others(accesses, events, self.kept_from)
+            accesses, events = events_of.with_others(accesses, events, self.kept_from)
         clocks, races = ordering.order(accesses, events, self.cores, new, real)
         self.clocks = clocks[:real]
         found: Table = races
         return found
 
     def held_back(self) -> Table:
-        """Return what else might come before deliveries, see `ordering.held_back`."""
+        """Return what else might come before deliveries, see `holding.held_back`."""
         if self.clocks is None:
             self.order(len(self.events))
-        rows = ordering.held_back(self.accesses, self.events, self.clocks, self.cores)
+        rows = holding.held_back(self.accesses, self.events, self.clocks, self.cores)
         found: Table = rows
         return found
 
@@ -96,9 +100,9 @@ class Analyst:
             *(first, addresses, self._changes_of_flags()),
             executor.machine.config.memory_bytes,
         )
-        shared, words = collecting.find_shared(accesses)
+        shared, words = events_of.find_shared(accesses)
         pending = np.array([bool(apic.state.irr) for apic in self._apics()], dtype=np.bool_)
-        events = collecting.find_events(accesses, kinds, shared, pending)
+        events = events_of.find_events(accesses, kinds, shared, pending)
         return Analysis(accesses, kinds, events, shared, words, steps, len(executor.cores))
 
     def kept_from(self) -> list[Table]:
@@ -112,10 +116,10 @@ class Analyst:
             irr = apic.state.irr
             if irr and not executor.can_take(core):
                 vectors = [vector for vector in range(256) if irr >> vector & 1]
-                found += [collecting.delivery(core, vector) for vector in vectors]
+                found += [events_of.delivery(core, vector) for vector in vectors]
             waits = executor.waits[core]
             if waits is not None and not executor.can_run(core):
-                found.append(collecting.reads(core, waits.places))
+                found.append(events_of.reads(core, waits.places))
         return [rows for rows in found if len(rows)]
 
     def _apics(self) -> list[LocalApic]:
@@ -140,4 +144,5 @@ def _change_of_flags(block: Block) -> tuple[int, int]:
     )
     if block.layout.flags & ns.ENDS_IN_IRET:
         return collecting.ENDS_IN_IRET, cli
-    return _LAST.get(code[-1], 0) if block.size_of(block.count - 1) <= 2 else 0, cli
+    is_short = block.size_of(block.count - 1) <= _WITH_PREFIX
+    return _LAST.get(code[-1], 0) if is_short else 0, cli

@@ -1,9 +1,10 @@
 """Dynamic partial-order reduction: one execution for each Mazurkiewicz trace.
 
 Source sets and sleep sets. A node is a place in the current execution at which something else may
-be tried; it is named by the number of instructions and deliveries before it. Executions in which all that could go
-on sleeps are cut short: another one stands for them. A delivery is ordered with every event of its
-own core.
+be tried; it is named by the number of instructions and deliveries before it. Executions in which
+all that could go on sleeps are cut short: another one stands for them. A delivery is ordered with
+every event of its own core. What cores are kept from (they wait, or accept no interrupts) races,
+too.
 
 Source: Abdulla, Aronis, Jonsson, Sagonas, "Source sets: a foundation for optimal dynamic partial
 order reduction" (JACM 2017), algorithm 1.

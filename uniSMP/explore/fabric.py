@@ -18,7 +18,7 @@ MARKS = 1 << 60
 """Addresses from here on are marks."""
 SENT = MARKS
 """+ 8 * core: an interrupt was sent to the core, or a delivery there is about to begin. `value` is
-the vector that was sent, or NO_VECTOR; of a delivery the class of the core's priority from then on."""
+the vector that was sent, or NO_VECTOR; of a delivery the class of its core's priority."""
 DELIVERY = MARKS | 1 << 20
 """+ 8 * core: a delivery; `value` is the vector, `linear` the interrupted address, `rip` the
 physical address below which the handler's part of the stack lies, or -1."""
@@ -27,7 +27,7 @@ FRAME_BYTES = 40
 HALT = MARKS | 1 << 21
 """+ 8 * core: the instruction just retired was HLT."""
 WINDOW = MARKS | 3 << 20
-"""+ 8 * core: what the core accepts may change; `value` is the class of its priority (PPR), 0-15."""
+"""+ 8 * core: what the core accepts may change; `value` is its priority's class (PPR), 0-15."""
 PORT = MARKS | 1 << 22
 """+ port."""
 DEVICE = MARKS | 1 << 58
