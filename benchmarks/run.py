@@ -5,6 +5,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
+import exploring
 import machine
 import recording
 import speed
@@ -17,6 +18,7 @@ _PARTS = {
     "machine": machine.measure,
     "tracing": tracing.measure,
     "recording": recording.measure,
+    "exploring": exploring.measure,
 }
 
 

@@ -67,11 +67,15 @@ MASK64 = 0xFFFF_FFFF_FFFF_FFFF
 
 _SEGMENT = struct.Struct("<IxxxxQII")
 _SEG_SIZE = 24
+_RIP_QUAD = RIP >> 3
+_CS_BASE_QUAD = (SEGMENTS + _SEG_SIZE * CS + 8) >> 3
+_EFLAGS_DOUBLE, _HFLAGS_DOUBLE = EFLAGS >> 2, HFLAGS >> 2
 _HFLAGS_FROM_STATE = (
     HF_CPL | HF_CS32 | HF_SS32 | HF_ADDSEG | HF_PE | HF_TS | HF_LMA | HF_CS64
 )  # fmt: skip
 _CS_BIG = 1 << 22
 _CS_LONG = 1 << 21
+_IF = int(Rflags.IF)
 _PE = int(Cr0.PE)
 _LMA = int(Efer.LMA)
 _VM = int(Rflags.VM)
@@ -176,8 +180,9 @@ class Context:
     @property
     def linear_rip(self) -> int:
         """Linear address of the next instruction."""
-        linear = self.rip + self.quad(SEGMENTS + _SEG_SIZE * CS + 8)
-        return linear & (MASK64 if self.double(HFLAGS) & HF_CS64 else MASK32)
+        quads = self._quadwords
+        linear = quads[_RIP_QUAD] + quads[_CS_BASE_QUAD]
+        return linear & (MASK64 if self._doublewords[_HFLAGS_DOUBLE] & HF_CS64 else MASK32)
 
     def segment(self, number: int) -> Segment:
         """Return a segment register (ES, CS, SS, DS, FS, GS = 0..5)."""
@@ -243,6 +248,13 @@ class Context:
     def is_shadowed(self) -> bool:
         """Whether STI, MOV SS or POP SS still holds interrupts off for one instruction."""
         return bool(self.double(HFLAGS) & HF_INHIBIT_IRQ)
+
+    @property
+    def accepts_interrupts(self) -> bool:
+        """Whether IF is set, and nothing holds interrupts off for one instruction."""
+        doubles = self._doublewords
+        is_enabled = doubles[_EFLAGS_DOUBLE] & _IF
+        return bool(is_enabled) and not doubles[_HFLAGS_DOUBLE] & HF_INHIBIT_IRQ
 
     def clear_shadow(self) -> None:
         """End the interrupt shadow (an instruction was executed or an event delivered)."""

@@ -118,13 +118,13 @@ class Core(CoreParts):
         Returns:
             Why it stopped. Exactly the retired instructions are counted in `retired`.
         """
-        state = self._state
-        state[ns.REMAINING] = budget
-        state[ns.WATCH_INTERRUPTS] = watch_interrupts
-        state[ns.WATCH_IRET] = watch_iret
+        words = self._words
+        words[ns.REMAINING] = budget
+        words[ns.WATCH_INTERRUPTS] = watch_interrupts
+        words[ns.WATCH_IRET] = watch_iret
         self._follow_time()
-        native_tlb.refresh(state)
-        return self.resume(native.run(state))
+        native_tlb.refresh(self._state)
+        return self.resume(native.run(self._state))
 
     def run_faults(self, count: int) -> Stop:
         """Run until so many exceptions have been raised at this boundary, or something retires.
@@ -144,9 +144,10 @@ class Core(CoreParts):
         Returns:
             As `run`.
         """
-        state = self._state
+        state, words = self._state, self._words
         while True:
-            self._log_changes()
+            if self._log_registers is not None:
+                self._log_changes()
             if self.observer is not None:
                 self.observer.look_at_mode(self.core_id)
             stop = self._handle(reason)
@@ -154,13 +155,12 @@ class Core(CoreParts):
                 return stop
             if 0 < self._most_faults <= self.faults_in_place:
                 return Stop.BUDGET
-            if state[ns.REMAINING] <= 0:
+            if words[ns.REMAINING] <= 0:
                 return Stop.BUDGET
             reason = native.run(state)
 
     def _handle(self, reason: int) -> Stop | None:
-        state = self._state
-        if state[ns.ENGINE_ERROR]:
+        if self._words[ns.ENGINE_ERROR]:
             return self._after_engine_error()
         if reason == ns.STOPPED_EXCEPTION and self._is_fault_ahead():
             stop = self._before_fault_ahead()
@@ -267,7 +267,7 @@ class Core(CoreParts):
         return self._after_emulated()
 
     def _is_rest(self, linear: int) -> bool:
-        is_passed = self._state[ns.PASSED] == self.retired
+        is_passed = self._words[ns.PASSED] == self.retired
         return linear in self.blocks.rests and not is_passed
 
     def _native_step(self, instruction: Instruction) -> Callable[[int, int], Stop | None] | None:

@@ -95,6 +95,7 @@ class CoreParts:
         self._platform = platform
         self._context = engine.context
         self._state = engine.state
+        self._words = engine.words
         self._state[ns.CORE_ID] = core_id
         self._log = log
         accesses = AccessLog(core_id, log)
@@ -114,7 +115,7 @@ class CoreParts:
     @property
     def retired(self) -> int:
         """Instructions retired since power-on."""
-        return int(self._state[ns.RETIRED])
+        return self._words[ns.RETIRED]
 
     @property
     def faults_in_place(self) -> int:
@@ -146,7 +147,7 @@ class CoreParts:
     @property
     def accepts_interrupts(self) -> bool:
         """Whether a maskable interrupt can be accepted at this boundary."""
-        return bool(self._context.double(cx.EFLAGS) & _IF) and not self._context.is_shadowed
+        return self._context.accepts_interrupts
 
     @property
     def has_interrupts_enabled(self) -> bool:
@@ -234,14 +235,23 @@ class CoreParts:
         trace = importlib.import_module("uniSMP.core.native_trace")
         self.engine.watch_instructions(trace.on_instruction, trace.on_load, trace.on_store)
         if logs_registers:
-            self._watched = register_watch.make()
             self._log_registers = trace.log_registers
+            self.log_all_registers()
+
+    def log_all_registers(self) -> None:
+        """Log every register that is watched, whether it changed or not."""
+        if self._log_registers is not None:
+            self._watched = register_watch.make()
             self._state[ns.LOG_REGISTERS] = self._watched.ctypes.data
             self._log_system_changes()
 
-    def watch_spins(self, table: npt.NDArray[np.int64] | None) -> None:
-        """Stop where the core comes back with equal registers; `table` as in `native_spin`."""
-        self._state[ns.SPINS] = 0 if table is None else table.ctypes.data
+    def watch_spins(self, table: int) -> None:
+        """Stop where the core comes back with equal registers, or do not.
+
+        Args:
+            table: host address of a table as in `native_spin`, or 0.
+        """
+        self._words[ns.SPINS] = table
 
     def unwatch(self) -> None:
         """Log nothing from now on."""
@@ -265,23 +275,23 @@ class CoreParts:
 
     def _follow_time(self) -> None:
         """Note what the time-stamp counter is now; instructions of this core advance it."""
-        state = self._state
-        if state[ns.TICKS]:
-            base = self._platform.time_stamp() - self.retired * int(state[ns.TICKS])
-            state[ns.TIME_BASE] = (base + _HALF_64 & cx.MASK64) - _HALF_64
+        words = self._words
+        if words[ns.TICKS] and not words[ns.LOG]:  # where there is a log, Python is asked
+            base = self._platform.time_stamp() - words[ns.RETIRED] * words[ns.TICKS]
+            words[ns.TIME_BASE] = (base + _HALF_64 & cx.MASK64) - _HALF_64
 
     def yield_on_pause(self, *, enabled: bool) -> None:
         """Choose whether `run` stops after PAUSE."""
-        self._state[ns.YIELD_ON_PAUSE] = enabled
+        self._words[ns.YIELD_ON_PAUSE] = enabled
 
     def _forget_block(self) -> None:
         """Say that no block is being executed: what the engine enters next is a fresh one."""
-        state = self._state
-        state[ns.BLOCK] = -1
-        state[ns.BLOCK_START] = state[ns.BLOCK_END] = 0
-        state[ns.CHARGED] = 0
-        state[ns.PASS] = state[ns.STOP_NEXT] = 0
-        state[ns.MMIO_KNOWN] = 0
+        words = self._words
+        words[ns.BLOCK] = -1
+        words[ns.BLOCK_START] = words[ns.BLOCK_END] = 0
+        words[ns.CHARGED] = 0
+        words[ns.PASS] = words[ns.STOP_NEXT] = 0
+        words[ns.MMIO_KNOWN] = 0
 
     def _refund(self, linear: int) -> None:
         """Give back what was charged for the current block from the instruction at `linear` on."""

@@ -63,6 +63,12 @@ class Engine:
 
     Raises:
         EngineError: the build of Unicorn is not the supported one, or refuses a mapping.
+
+    Attributes:
+        context: the architectural state.
+        state: the words of `native_state`.
+        words: the same words; Python reads and writes single ones faster here.
+        table: what the block callback knows of blocks.
     """
 
     def __init__(
@@ -85,6 +91,7 @@ class Engine:
         self.table: npt.NDArray[np.int64] = np.zeros(
             (ns.TABLE_ENTRIES, ns.ENTRY_WORDS), dtype=np.int64
         )
+        self.words: memoryview = self.state.data
         self._regions: list[npt.NDArray[np.int64]] = []
         self._tracing: list[int] = []
         self._code_places: list[tuple[int, int, int]] = []

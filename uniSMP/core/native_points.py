@@ -46,10 +46,10 @@ _MOST_WORDS = words(256)
 @njit(cache=_CACHE)
 def has_changed(ram: Any, places: Any, values: Any) -> bool:  # noqa: ANN401
     """Return whether a byte has another value than it had."""
-    for index in range(len(places)):  # noqa: SIM110 - compiled
-        if ram[places[index]] != values[index]:
-            return True
-    return False
+    differ = 0
+    for index in range(len(places)):
+        differ += ram[places[index]] != values[index]
+    return differ > 0
 
 
 @njit(cache=_CACHE)

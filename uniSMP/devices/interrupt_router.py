@@ -77,6 +77,7 @@ class InterruptRouter:
         pic: the 8259A pair.
         state: what is under way; live.
         observer: who is told of every message, or None.
+        is_pic_high: level of the 8259A pair's output.
     """
 
     def __init__(
@@ -91,7 +92,7 @@ class InterruptRouter:
         self.pic = pic
         self.state = InterruptRouterState() if state is None else deepcopy(state)
         self.observer: InterruptObserver | None = None
-        self._is_pic_high = pic.is_output_high  # followed from message to message
+        self.is_pic_high = pic.is_output_high  # followed from message to message
 
     def reset(self) -> None:
         """Forget what is under way."""
@@ -124,7 +125,7 @@ class InterruptRouter:
 
     def has_external_interrupt(self, core_id: int) -> bool:
         """Return whether this core can acknowledge an interrupt of the 8259A pair."""
-        if not self._is_pic_high:
+        if not self.is_pic_high:
             return False
         is_told = core_id in self.state.ext_int_cores
         return is_told or self.local_apics[core_id].takes_external_interrupts()
@@ -145,7 +146,7 @@ class InterruptRouter:
         return messages + self.io_apic.set_line(pin, is_high=line.is_high)
 
     def _route_pic_output(self, output: PicOutput) -> Messages:
-        self._is_pic_high = output.is_high
+        self.is_pic_high = output.is_high
         messages = self.io_apic.set_line(_PIC_PIN, is_high=output.is_high)
         for local_apic in self.local_apics:
             messages += local_apic.local_interrupt(_LINT0, is_high=output.is_high)

@@ -73,6 +73,22 @@ class Counterexample:
         }
 
 
+def find_counterexample(plan: Plan, content: Mapping[str, Any]) -> Counterexample:
+    """Shrink a violation that an exploration has found.
+
+    Args:
+        plan: what was explored.
+        content: what a job has found, see `job.JobResult`: `key` and `schedule`.
+
+    Raises:
+        ConfigError: the schedule does not show the violation.
+    """
+    shop = workshop(plan)
+    trial = Trial(shop.performer, shop.judge.judge, tuple(content["key"]))
+    shrunk = shrink(trial, [Slice(*each) for each in content["schedule"]])
+    return explain(trial, shop.executor, shrunk)
+
+
 def keep_counterexample(plan: Plan, content: Mapping[str, Any], path: Path) -> Counterexample:
     """Shrink a violation that an exploration has found, and record it.
 
@@ -85,10 +101,7 @@ def keep_counterexample(plan: Plan, content: Mapping[str, Any], path: Path) -> C
         ConfigError: the schedule does not show the violation, or the file cannot be written.
         DivergenceError: it does not do so when it is recorded.
     """
-    shop = workshop(plan)
-    trial = Trial(shop.performer, shop.judge.judge, tuple(content["key"]))
-    shrunk = shrink(trial, [Slice(*each) for each in content["schedule"]])
-    shown = explain(trial, shop.executor, shrunk)
+    shown = find_counterexample(plan, content)
     machine = Machine(plan.config)
     machine.load(plan.target.image)
     save(path, plan.target, machine, shown)

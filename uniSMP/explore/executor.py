@@ -94,6 +94,7 @@ class Executor:
         self.waits: list[Waiting | None] = [None] * count
         self.rests = [False] * count
         self._spins: Column = np.zeros(native_spin.WORDS, dtype=np.int64)
+        self._spins_address = self._spins.ctypes.data
         self._ram = parts.ram.bytes
         self.origin: npt.NDArray[np.uint8] = self._ram
         self._passing = Passing(self._ram, count)
@@ -130,10 +131,12 @@ class Executor:
 
     def can_take(self, core_id: int) -> bool:
         """Return whether an interrupt or NMI that is pending can be delivered to a core now."""
-        core = self.cores[core_id]
+        core, boundary = self.cores[core_id], self.boundary
+        if not (boundary.has_nmi[core_id] or self._board.has_interrupt(core_id)):
+            return False
         if core.is_shut_down or core.waits_for_start:
             return False
-        return self.boundary.is_nmi_due(core) or self.boundary.is_interrupt_due(core)
+        return boundary.is_nmi_due(core) or boundary.is_interrupt_due(core)
 
     # -- doing it --------------------------------------------------------------------------------
 
@@ -175,22 +178,22 @@ class Executor:
         """Find out from now on whether the core waits, or do not."""
         if not self._is_logged:
             return
-        core.watch_spins(self._spins if is_wanted else None)
+        core.watch_spins(self._spins_address if is_wanted else 0)
         if is_wanted and self._stopped != core.core_id:
             native_spin.begin(core.engine.state, _signed(core.engine.context.linear_rip))
 
     def _count(self, instructions: int) -> None:
         """Add to the slice under way; drop it where nothing happened in it."""
-        last = self.slices.pop()
-        if last.instructions + instructions or last.vector != NO_VECTOR:
-            self.slices.append(last._replace(instructions=last.instructions + instructions))
+        core, before, vector = self.slices.pop()
+        if before + instructions or vector != NO_VECTOR:
+            self.slices.append(Slice(core, before + instructions, vector))
 
     def _enter(self, core: Core, vector: int) -> None:
         """Begin a slice, or go on with the last one."""
         self._clock.switch_to(core)
         core.yield_on_pause(enabled=False)
         rip = core.engine.context.linear_rip
-        core.engine.state[ns.PASSED] = core.retired if rip in self.points else -1
+        core.engine.words[ns.PASSED] = core.retired if rip in self.points else -1
         last = self.slices[-1] if self.slices else None
         if last is None or last.core != core.core_id or vector != NO_VECTOR:
             self.slices.append(Slice(core.core_id, 0, vector))
@@ -229,7 +232,7 @@ class Executor:
         if stops:
             self._stopped = core.core_id
             return Halt.POINT
-        core.engine.state[ns.PASSED] = core.retired
+        core.engine.words[ns.PASSED] = core.retired
         return None
 
     def take(self, core_id: int) -> int:
@@ -308,6 +311,7 @@ class Executor:
         if waiting.only_repeats(log.words, begin, end, core.core_id):
             state[ns.RETIRED] = visit[native_spin.RETIRED]
             log.head[ns.LOG_COUNT] = begin
+            self.marks.forget_after(self.steps)
         self.waits[core.core_id] = Waiting(places, self._ram[places].copy())
         return True
 
@@ -357,6 +361,13 @@ class Executor:
         self.first_step = self.steps
         self.boot_slices, self.slices = self.slices, []
 
+    def observe(self, *, events: bool, registers: bool) -> None:
+        """Keep what happens around the cores, and log the changes of registers, from now on."""
+        self.marks.is_kept = events
+        for core in self.cores:
+            core.observer = self.marks if events else None
+            core.watch(logs_accesses=True, logs_registers=registers)
+
     def memory_at_scene(self, physical: int, size_bytes: int) -> bytes:
         """Return bytes of RAM as they were when the scene began."""
         return self.origin[physical : physical + size_bytes].tobytes()
@@ -366,6 +377,8 @@ class Executor:
         self._scene.restore()
         self.marks.forget()
         self.log.head[ns.LOG_COUNT] = 0
+        for core in self.cores:
+            core.log_all_registers()
         self.slices = []
         self._stopped = -1
         self.passed = 0

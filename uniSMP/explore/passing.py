@@ -24,6 +24,8 @@ class Passing:
         self._table: npt.NDArray[np.int64] = np.zeros(native_points.words(cores), dtype=np.int64)
         self._table[native_points.RAM] = ram.ctypes.data
         self._rests: npt.NDArray[np.int64] = np.zeros(0, dtype=np.int64)
+        self._address = self._table.ctypes.data
+        self._words = self._table.data
         self._most = 0
 
     def rest_at(self, addresses: Iterable[int]) -> None:
@@ -34,16 +36,18 @@ class Passing:
 
     def begin(self, core: Core, most: int, waits: Iterable[Waiting | None]) -> None:
         """Let a core go past so many points; `waits` says what the others wait for."""
-        table, state = self._table, core.engine.state
+        table, words = self._words, core.engine.words
         table[native_points.LEFT] = self._most = most
-        table[native_points.DEVICES] = state[ns.DEVICES]
+        if not most:
+            return
+        table[native_points.DEVICES] = words[ns.DEVICES]
         table[native_points.WAITERS] = 0
         for each in waits:
             if each is not None:
-                native_points.add_waiter(table, self._ram, each.places, each.values)
-        state[ns.POINTS] = table.ctypes.data
+                native_points.add_waiter(self._table, self._ram, each.places, each.values)
+        words[ns.POINTS] = self._address
 
     def end(self, core: Core) -> int:
         """Let it stop at the next one again; return how many it went past."""
-        core.engine.state[ns.POINTS] = 0
-        return self._most - int(self._table[native_points.LEFT])
+        core.engine.words[ns.POINTS] = 0
+        return self._most - self._words[native_points.LEFT]

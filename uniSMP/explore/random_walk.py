@@ -6,6 +6,7 @@ from uniSMP.explore.seeding import generator
 from uniSMP.explore.strategy import Execution, Move
 
 _MOST_AHEAD = 64
+_MANY = 1 << 30
 
 
 class RandomWalk:
@@ -45,6 +46,8 @@ class RandomWalk:
         moves = enabled(executor)
         if not moves:
             return self.next_slice(executor) if executor.pass_time() else None
+        if len(moves) == 1:
+            return moves[0] if moves[0].takes else moves[0]._replace(passes=_MANY)
         chosen = random.below(len(moves))
         move = moves[chosen]
         return move if move.takes else move._replace(passes=self._ahead(chosen, len(moves)))

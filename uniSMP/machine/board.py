@@ -236,9 +236,10 @@ class Board:
 
     def has_interrupt(self, core_id: int) -> bool:
         """Return whether a maskable interrupt waits for a core."""
-        return self.local_apics[
-            core_id
-        ].pending_vector() is not None or self._router.has_external_interrupt(core_id)
+        apic, router = self.local_apics[core_id], self._router
+        if not apic.state.irr and not router.is_pic_high:
+            return False
+        return apic.pending_vector() is not None or router.has_external_interrupt(core_id)
 
     def interrupt_source(self, core_id: int) -> str:
         """Return which chip `acknowledge` would ask: "apic", or "pic" for an ExtINT."""

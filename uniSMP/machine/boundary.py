@@ -88,7 +88,7 @@ class Boundary:
 
     def is_interrupt_due(self, core: Core) -> bool:
         """Return whether a maskable interrupt can be delivered to a core at this boundary."""
-        return core.accepts_interrupts and self._board.has_interrupt(core.core_id)
+        return self._board.has_interrupt(core.core_id) and core.accepts_interrupts
 
     def deliver_nmi(self, core: Core) -> bool:
         """Deliver the NMI that is due; return whether the run goes on."""
@@ -132,7 +132,8 @@ class Boundary:
 
     def advance_due_devices(self) -> None:
         """Let every chip whose deadline is reached act."""
-        if self._board.deadline_ticks <= self._clock.now_ticks:
+        deadline = self._board.deadline_ticks
+        if deadline != NEVER and deadline <= self._clock.now_ticks:
             self._advance_devices()
 
     def _advance_devices(self) -> None:

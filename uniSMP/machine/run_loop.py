@@ -318,7 +318,8 @@ class RunLoop:
             self._tracer.after_run(core)
         if stop is Stop.HALT and self.boundary.events is not None:
             self.boundary.events.add("halt", core.core_id)
-        self.boundary.look_at_mail()
+        if self._board.mail:
+            self.boundary.look_at_mail()
         return stop
 
     def trace(self, tracer: "Tracer | None") -> None:
