@@ -9,9 +9,12 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 from violating import Found, explored
 
+from uniSMP.checks.history import History, Needs, Violation
 from uniSMP.explore.account import Account, give_account
 from uniSMP.explore.account_text import as_text
 from uniSMP.explore.counterexample import explain
+from uniSMP.explore.judging import Judge
+from uniSMP.explore.retrying import Lenient
 from uniSMP.explore.schedule import Slice
 from uniSMP.explore.shrinking import shrink
 from uniSMP.machine.target import Target
@@ -150,3 +153,32 @@ def test_instructions_that_the_violation_names_are_told() -> None:
     assert set(account.violation.rips) <= named
     assert [core.state for core in account.cores] == ["can go on", "can go on"]
     assert account.ending is None
+
+
+class _Watches:
+    """A check that complains where it is not shown what it needs."""
+
+    name = "watches"
+    needs = Needs.EVENTS | Needs.FLAGS
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[bool, bool]] = []
+
+    def examine(self, history: History) -> list[Violation]:
+        self.seen.append((bool(history.events), history.flags is not None))
+        return []
+
+
+def test_an_account_takes_nothing_from_the_checks_of_later_executions() -> None:
+    found = Found("pair_cli_only", "exclusion")
+    performer = found.performer
+    check = _Watches()
+    judge = Judge(performer.executor, [check])
+    shown = explain(found.trial, performer.executor, shrink(found.trial, found.slices))
+    target = Target.of_program("pair_cli_only")
+    for _ in range(2):
+        execution = performer.perform(Lenient(found.slices))
+        assert execution is not None
+        judge.judge(execution)
+        give_account(performer, target, shown)
+    assert check.seen == [(True, True)] * 2

@@ -41,33 +41,65 @@ def _saved(path: Path, name: str, shown: Counterexample) -> RunResult:
     return save(path, Target(name, machine.image or b""), machine, shown)
 
 
-@pytest.mark.parametrize(
-    ("name", "check", "outcome", "is_stuck"),
-    [
-        ("pair_freeze_naive", "livelock", Outcome.INSTRUCTION_LIMIT, True),
-        ("pair_delegate_irqoff", "livelock", Outcome.INSTRUCTION_LIMIT, True),
-        ("pair_tas_irqon", "livelock", Outcome.INSTRUCTION_LIMIT, True),
-        ("pair_swap_naive", "failure", Outcome.GUEST_FAILED, False),
-        ("pair_cli_only", "failure", Outcome.GUEST_FAILED, False),
-        ("pair_cli_only", "exclusion", Outcome.INSTRUCTION_LIMIT, False),
-        ("window_arrival", "failure", Outcome.GUEST_FAILED, False),
-    ],
-)
-def test_recording_replays_in_a_fresh_process(
-    tmp_path: Path, name: str, check: str, outcome: Outcome, *, is_stuck: bool
-) -> None:
-    path = tmp_path / "found.rec"
-    shown = _shown(name, check)
-    result = _saved(path, name, shown)
-    assert (result.outcome, bool(shown.stuck)) == (outcome, is_stuck)
+SHOWN = [
+    ("pair_freeze_naive", "livelock", Outcome.INSTRUCTION_LIMIT, True),
+    ("pair_delegate_irqoff", "livelock", Outcome.INSTRUCTION_LIMIT, True),
+    ("pair_tas_irqon", "livelock", Outcome.INSTRUCTION_LIMIT, True),
+    ("pair_swap_naive", "failure", Outcome.GUEST_FAILED, False),
+    ("pair_cli_only", "failure", Outcome.GUEST_FAILED, False),
+    ("pair_cli_only", "exclusion", Outcome.INSTRUCTION_LIMIT, False),
+    ("window_arrival", "failure", Outcome.GUEST_FAILED, False),
+]
+REPLAY = """
+import json, sys
+from uniSMP import Replayer
+ends = []
+for path in sys.argv[1:]:
+    with Replayer(path) as replayer:
+        result = replayer.run()
+    ends.append([result.outcome, result.digest])
+print(json.dumps(ends))
+"""
+
+
+@pytest.fixture(scope="module")
+def replays(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> dict[tuple[str, str], tuple[RunResult, list[str]]]:
+    """Each counterexample as it was recorded, and its outcome and digest in another process."""
+    folder = tmp_path_factory.mktemp("recordings")
+    paths = {(name, check): folder / f"{name}-{check}.rec" for name, check, _, _ in SHOWN}
+    results = [_saved(path, each[0], _shown(*each)) for each, path in paths.items()]
     replay = subprocess.run(
-        [sys.executable, "-m", "uniSMP", "replay", "--json", path],
+        [sys.executable, "-c", REPLAY, *paths.values()], capture_output=True, text=True, check=True
+    )
+    return dict(zip(paths, zip(results, json.loads(replay.stdout), strict=True), strict=True))
+
+
+@pytest.mark.parametrize(("name", "check", "outcome", "is_stuck"), SHOWN)
+def test_recording_replays_in_a_fresh_process(
+    replays: dict[tuple[str, str], tuple[RunResult, list[str]]],
+    name: str,
+    check: str,
+    outcome: Outcome,
+    *,
+    is_stuck: bool,
+) -> None:
+    result, replayed = replays[name, check]
+    assert (result.outcome, bool(_shown(name, check).stuck)) == (outcome, is_stuck)
+    assert replayed == [outcome, result.digest]
+
+
+def test_the_command_verifies_a_recording(tmp_path: Path) -> None:
+    path = tmp_path / "found.rec"
+    result = _saved(path, "pair_freeze_naive", _shown("pair_freeze_naive", "livelock"))
+    verify = subprocess.run(
+        [sys.executable, "-m", "uniSMP", "verify", "--runs", "1", path],
         capture_output=True,
         text=True,
         check=True,
     )
-    told = json.loads(replay.stdout)
-    assert (told["outcome"], told["digest"]) == (outcome, result.digest)
+    assert f"digest {result.digest}" in verify.stdout
 
 
 def test_recording_says_what_it_shows(tmp_path: Path) -> None:
