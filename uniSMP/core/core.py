@@ -197,7 +197,7 @@ class Core(CoreEvents):
 
     def _after_step(self, reason: int) -> Stop | None:
         """Handle what came of the execution of a single instruction."""
-        if self._state[ns.ENGINE_ERROR]:
+        if self._words[ns.ENGINE_ERROR]:
             return self._after_engine_error()
         if reason == ns.STOPPED_EXCEPTION and self._is_fault_ahead():
             self._context.set_double(cx.OLD_EXCEPTION, -1)  # met again from the next instruction
@@ -314,9 +314,9 @@ class Core(CoreEvents):
         if block is None:
             raise InternalError(f"core {self.core_id}: device access outside a block, {linear:#x}")
         self._refund(linear)
-        state = self._state
-        number = self.blocks.single(int(state[ns.BLOCK]), block.nearest_index(linear))
-        state[ns.MMIO_KNOWN] = 0
+        words = self._words
+        number = self.blocks.single(words[ns.BLOCK], block.nearest_index(linear))
+        words[ns.MMIO_KNOWN] = 0
         while True:
             self._answer_device_access()
             self.blocks.charge_single(number, self._context.cpl)
@@ -324,7 +324,7 @@ class Core(CoreEvents):
             if reason != ns.STOPPED_MMIO:
                 break
             self.blocks.refund(1)
-        state[ns.MMIO_KNOWN] = 0
+        words[ns.MMIO_KNOWN] = 0
         stop = self._after_step(reason)
         if stop is None and self._platform.has_attention:
             return Stop.ATTENTION

@@ -316,9 +316,9 @@ class CoreParts:
 
     def _refund(self, linear: int) -> None:
         """Give back what was charged for the current block from the instruction at `linear` on."""
-        state = self._state
-        charged = int(state[ns.CHARGED])
-        if state[ns.PASS]:
+        words = self._words
+        charged = words[ns.CHARGED]
+        if words[ns.PASS]:
             retired: int | None = 0  # the piece that was charged never began
         else:
             block = self.blocks.current()
@@ -326,7 +326,7 @@ class CoreParts:
         if retired is None or retired >= charged:
             return
         self.blocks.refund(charged - retired)
-        state[ns.CHARGED] = retired
+        words[ns.CHARGED] = retired
 
     def _charge_one(self, linear: int, size: int) -> None:
         """Charge the single instruction at `linear`, which is executed outside its block."""
@@ -362,16 +362,16 @@ class CoreParts:
         return index is None or index >= state[ns.CHARGED]
 
     def _answer_device_access(self) -> None:
-        state = self._state
-        known = int(state[ns.MMIO_KNOWN])
+        words = self._words
+        known = words[ns.MMIO_KNOWN]
         if known >= ns.ANSWER_COUNT:
             raise InternalError(f"core {self.core_id}: too many device accesses in one instruction")
-        physical, size = int(state[ns.MMIO_ADDRESS]), int(state[ns.MMIO_SIZE])
+        physical, size = words[ns.MMIO_ADDRESS], words[ns.MMIO_SIZE]
         value = 0
-        if state[ns.MMIO_IS_WRITE]:
+        if words[ns.MMIO_IS_WRITE]:
             mask = (1 << 8 * size) - 1
-            self._platform.write_device(physical, int(state[ns.MMIO_VALUE]) & mask, size)
+            self._platform.write_device(physical, words[ns.MMIO_VALUE] & mask, size)
         else:
             value = self._platform.read_device(physical, size)
-        state[ns.ANSWERS + known] = value if value < 1 << 63 else value - (1 << 64)
-        state[ns.MMIO_KNOWN] = known + 1
+        words[ns.ANSWERS + known] = value if value < 1 << 63 else value - (1 << 64)
+        words[ns.MMIO_KNOWN] = known + 1
