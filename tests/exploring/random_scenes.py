@@ -33,7 +33,9 @@ class _Writer:
         bodies = [self.body(rng.randint(2, most), core) for core in range(self.cores)]
         handlers = {vector: self.handler(vector) for vector in VECTORS}
         flags = frozenset(
-            core for core in range(self.cores) if self.kind in _WITH_INTERRUPTS and rng.random() < 0.7
+            core
+            for core in range(self.cores)
+            if self.kind in _WITH_INTERRUPTS and rng.random() < 0.7
         )
         return Scene(bodies, handlers, flags)
 
@@ -131,7 +133,7 @@ class _Writer:
 
     def send(self) -> str:
         vector = self.rng.choice(VECTORS[:2]) if self.kind == "interrupts" else 0
-        vector = vector or self.rng.choice([0x40, 0x41, 0x51][: 2])
+        vector = vector or self.rng.choice([0x40, 0x41, 0x51][:2])
         target = self.rng.choice([0x4000, 0x4000, 0x4000, 0x44000, 0x84000])
         return f"mov dword ptr [r15 + 0x300], {target | vector:#x}"
 

@@ -11,6 +11,7 @@ import numpy as np
 from uniSMP.checks.executed_code import executed_code
 from uniSMP.checks.history import DELIVERY, PAGE_WALK, WRITE, AccessRows, History, Needs, Violation
 from uniSMP.checks.places import Places, resolve_range
+from uniSMP.checks.recorded import accesses_of
 
 
 class CodeWrites:
@@ -30,12 +31,10 @@ class CodeWrites:
         """Return one violation for each pair of instructions, see `Check.examine`.
 
         Raises:
-            ConfigError: a range is none.
+            ConfigError: a range is none, or accesses are missing.
         """
         allowed = [resolve_range(history.symbols, text) for text in self._allowed]
-        rows = history.accesses
-        if rows is None:
-            return []
+        rows = accesses_of(history, self.name)
         code, owners = executed_code(history).bytes_executed()
         for each in allowed:
             keep = (code < each.start) | (code >= each.stop)

@@ -24,6 +24,7 @@ from uniSMP.checks.history import (
 )
 from uniSMP.checks.places import Places
 from uniSMP.checks.pmm_operations import ALLOC, FRAME_SHIFT, FREE, Operation, manager_runs
+from uniSMP.checks.recorded import accesses_of
 
 Mask = npt.NDArray[np.bool_]
 
@@ -47,11 +48,9 @@ class FreedFrames:
         """Return one violation for each instruction, see `Check.examine`.
 
         Raises:
-            ConfigError: the guest has no such manager.
+            ConfigError: the guest has no such manager, or accesses are missing.
         """
-        rows = history.accesses
-        if rows is None:
-            return []
+        rows = accesses_of(history, self.name)
         code = executed_code(history)
         runs = manager_runs(history, rows, code)
         inside = runs.are_inside(rows)

@@ -20,6 +20,7 @@ from uniSMP.checks.history import (
     Violation,
 )
 from uniSMP.checks.places import Places, resolve_range
+from uniSMP.checks.recorded import accesses_of
 
 _PAGE_FAULT = 14
 _REACH = 4096
@@ -46,13 +47,11 @@ class GuardPages:
         """Return one violation for each range and instruction, see `Check.examine`.
 
         Raises:
-            ConfigError: a range is none.
+            ConfigError: a range is none, or accesses are missing.
         """
         guards = [(text, resolve_range(history.symbols, text)) for text in self._guards]
         stacks = [(text, resolve_range(history.symbols, text)) for text in self._stacks]
-        rows, places = history.accesses, Places(history.symbols)
-        if rows is None:
-            return []
+        rows, places = accesses_of(history, self.name), Places(history.symbols)
         linear = np.where(rows.has_linear, rows.linear, rows.physical)
         found = [
             *self._faults(history, guards, places),

@@ -9,6 +9,7 @@ import numpy as np
 from uniSMP.checks.core_time import OFF, CoreTime
 from uniSMP.checks.history import History, Needs, Signed, Violation
 from uniSMP.checks.places import Places
+from uniSMP.checks.recorded import flags_of
 
 
 class InterruptsOff:
@@ -25,7 +26,12 @@ class InterruptsOff:
         self._most = most_instructions
 
     def examine(self, history: History) -> list[Violation]:
-        """Return one violation for each stretch, see `Check.examine`."""
+        """Return one violation for each stretch, see `Check.examine`.
+
+        Raises:
+            ConfigError: flags are missing.
+        """
+        flags_of(history, self.name)
         found: list[Violation] = []
         places = Places(history.symbols)
         for core in range(history.cores):

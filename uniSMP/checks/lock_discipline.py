@@ -13,6 +13,7 @@ from uniSMP.checks.handler_runs import HandlerRun, are_external, handler_runs
 from uniSMP.checks.history import AccessRows, History, Needs, Signed, Violation
 from uniSMP.checks.lock_words import LockWord, found_locks, given_lock
 from uniSMP.checks.places import Places, resolve
+from uniSMP.checks.recorded import accesses_of, flags_of
 
 
 class LockDiscipline:
@@ -36,11 +37,10 @@ class LockDiscipline:
         """Return one violation for each lock, see `Check.examine`.
 
         Raises:
-            ConfigError: a symbol is missing.
+            ConfigError: a symbol is missing, or accesses or flags are.
         """
-        rows = history.accesses
-        if rows is None:
-            return []
+        rows = accesses_of(history, self.name)
+        flags_of(history, self.name)
         if self._locks:
             places = [resolve(history.symbols, text) for text in self._locks]
             words = [word for place in places if (word := given_lock(rows, place)) is not None]

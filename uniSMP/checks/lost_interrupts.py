@@ -21,6 +21,7 @@ from uniSMP.checks.apic_events import task_priority
 from uniSMP.checks.core_time import ON, CoreTime
 from uniSMP.checks.history import Event, History, Needs, Violation
 from uniSMP.checks.places import Places
+from uniSMP.checks.recorded import flags_of
 
 _FIRST_FIXED = 0x10
 _FOREVER = 1 << 62
@@ -65,7 +66,12 @@ class LostInterrupts:
         self._last = last_instructions
 
     def examine(self, history: History) -> list[Violation]:
-        """Return what was lost, see `Check.examine`."""
+        """Return what was lost, see `Check.examine`.
+
+        Raises:
+            ConfigError: flags are missing.
+        """
+        flags_of(history, self.name)
         found = [*self._dropped(history), *self._kept(history)]
         return sorted(found, key=lambda violation: violation.step)
 

@@ -24,6 +24,7 @@ from uniSMP.checks.history import PAGE_WALK, AccessRows, History, Needs, Signed,
 from uniSMP.checks.memory_at import MemoryAt
 from uniSMP.checks.page_table_changes import ABSENT, EntryChange, PageTableChanges
 from uniSMP.checks.places import Places
+from uniSMP.checks.recorded import accesses_of, paging_of
 
 _INVALIDATING = frozenset({"invlpg", "invpcid"})
 _REGISTERS = ("cr0,", "cr3,", "cr4,")
@@ -62,10 +63,13 @@ class StaleTranslations:
         self._soon = shootdown_instructions
 
     def examine(self, history: History) -> list[Violation]:
-        """Return one violation for each pair of instructions, see `Check.examine`."""
-        rows = history.accesses
-        if rows is None:
-            return []
+        """Return one violation for each pair of instructions, see `Check.examine`.
+
+        Raises:
+            ConfigError: accesses or CR3 are missing.
+        """
+        rows = accesses_of(history, self.name)
+        paging_of(history, self.name)
         memory = MemoryAt(history)
         changes = PageTableChanges(history, rows, memory).find()
         if not changes:

@@ -11,6 +11,7 @@ import click
 from uniSMP.cli.explore_options import ExploreOptions, explore_options, find_method, make_plan
 from uniSMP.cli.explore_progress import ExploreProgress
 from uniSMP.cli.explore_report import Report, print_report, to_json
+from uniSMP.cli.explore_violations import tell
 from uniSMP.cli.host_limits import HostLimits
 from uniSMP.cli.machine_options import MachineOptions, board_options
 from uniSMP.errors import ConfigError
@@ -77,7 +78,9 @@ def command(  # noqa: PLR0913 - one parameter per option
             with _make_crew(plan, method, jobs, cluster) as crew, display:
                 summary = campaign.run(crew, stop, display.show)
     statement = approach.statement(summary)
-    report = Report(plan, summary, statement, done_before, display.seconds, out)
+    folder = Path(out) if out else None
+    told = tuple(tell(plan, summary, folder))
+    report = Report(plan, summary, statement, told, done_before, display.seconds, out)
     if as_json:
         click.echo(to_json(report))
     else:

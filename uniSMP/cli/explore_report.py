@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import click
 
 from uniSMP.cli.explore_progress import describe_sets
+from uniSMP.cli.explore_violations import Told
 from uniSMP.explore.job import Plan
 from uniSMP.explore.methods import End, Summary
 
@@ -18,6 +19,7 @@ class Report:
         plan: what was explored.
         summary: the figures, with the reason why it ended.
         statement: what they show, by the strategy.
+        told: the violations that were made plain.
         done_before: executions of earlier runs of the campaign.
         seconds: how long this run took.
         folder: where the campaign is kept, or None.
@@ -26,6 +28,7 @@ class Report:
     plan: Plan
     summary: Summary
     statement: str
+    told: tuple[Told, ...]
     done_before: int
     seconds: float
     folder: str | None
@@ -68,6 +71,7 @@ def to_json(report: Report) -> str:
             "found": [
                 {**found.content, "job": found.job, "times": found.times} for found in summary.found
             ],
+            "counterexamples": [each.as_dict() for each in report.told],
             "seconds": round(report.seconds, 3),
         },
         indent=2,
@@ -88,6 +92,12 @@ def print_report(report: Report) -> None:
     for found in summary.found:
         times = f" (seen {found.times:,} times)" if found.times > 1 else ""
         click.echo(f"violation: {found.content['summary']}{times}")
+    for told in report.told:
+        click.echo("\n" + told.text.rstrip())
+        if told.recording is not None:
+            click.echo(f"recording: unismp replay {told.recording}")
+    if report.told:
+        click.echo()
     click.echo(f"{report.verdict.upper()}: {report.statement}")
     if summary.end is End.BUDGET:
         click.echo("the time was over; where that is depends on the machine")

@@ -259,8 +259,13 @@ class CoreParts:
         trace = importlib.import_module("uniSMP.core.native_trace")
         self.engine.watch_instructions(trace.on_instruction, trace.on_load, trace.on_store)
         if logs_registers:
-            self._watched = register_watch.make()
             self._log_registers = trace.log_registers
+            self.log_all_registers()
+
+    def log_all_registers(self) -> None:
+        """Log every register that is watched, whether it changed or not."""
+        if self._log_registers is not None:
+            self._watched = register_watch.make()
             self._state[ns.LOG_REGISTERS] = self._watched.ctypes.data
             self._allow_deliveries()
             self._log_system_changes()

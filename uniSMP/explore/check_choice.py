@@ -8,6 +8,7 @@ from uniSMP.checks.history import Check
 from uniSMP.checks.invariants import Invariants, pmm_invariant
 from uniSMP.checks.races import Atomic, Races
 from uniSMP.errors import ConfigError
+from uniSMP.explore.hardware_checks import HARDWARE_CHECKS
 from uniSMP.explore.job import CheckChoice
 
 _PMM_REGION = "pmm_enter..pmm_exit"
@@ -47,6 +48,7 @@ CHECKS: dict[str, Callable[[Mapping[str, Any]], Check]] = {
     "exclusion": _exclusion,
     "pmm": _pmm,
     "races": _races,
+    **HARDWARE_CHECKS,
 }
 """By the name on the command line; each is given its parameters and may raise ConfigError."""
 

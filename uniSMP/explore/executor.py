@@ -311,6 +311,7 @@ class Executor:
         if waiting.only_repeats(log.words, begin, end, core.core_id):
             state[ns.RETIRED] = visit[native_spin.RETIRED]
             log.head[ns.LOG_COUNT] = begin
+            self.marks.forget_after(self.steps)
         self.waits[core.core_id] = Waiting(places, self._ram[places].copy())
         return True
 
@@ -360,6 +361,13 @@ class Executor:
         self.first_step = self.steps
         self.boot_slices, self.slices = self.slices, []
 
+    def observe(self, *, events: bool, registers: bool) -> None:
+        """Keep what happens around the cores, and log the changes of registers, from now on."""
+        self.marks.is_kept = events
+        for core in self.cores:
+            core.observer = self.marks if events else None
+            core.watch(logs_accesses=True, logs_registers=registers)
+
     def memory_at_scene(self, physical: int, size_bytes: int) -> bytes:
         """Return bytes of RAM as they were when the scene began."""
         return self.origin[physical : physical + size_bytes].tobytes()
@@ -369,6 +377,8 @@ class Executor:
         self._scene.restore()
         self.marks.forget()
         self.log.head[ns.LOG_COUNT] = 0
+        for core in self.cores:
+            core.log_all_registers()
         self.slices = []
         self._stopped = -1
         self.passed = 0

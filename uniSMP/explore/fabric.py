@@ -77,6 +77,11 @@ class Fabric(EventLog):
         self.hand_on()
         return [event for columns in self.columns for event in events_of(columns)]
 
+    def forget_after(self, step: int) -> None:
+        """Forget the events behind a step: what caused them was taken back."""
+        while self._rows and self._rows[-1][0] > step:
+            self._rows.pop()
+
     # -- told by the machine ---------------------------------------------------------------------
 
     def add(self, kind: str, core_id: int | None = None, **values: Any) -> None:  # noqa: ANN401

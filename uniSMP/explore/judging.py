@@ -5,8 +5,10 @@ fault, and cores of which none can ever go on although not all of them rest. A c
 interrupts disabled, or spins on memory that nobody will change, never goes on.
 """
 
+import functools
 from collections.abc import Sequence
 from dataclasses import replace
+from operator import or_
 
 from uniSMP.checks.history import Check, History, Needs, Violation
 from uniSMP.core import native_state as ns
@@ -32,7 +34,10 @@ class Judge:
     def __init__(self, executor: Executor, checks: Sequence[Check]) -> None:
         self._executor = executor
         self._checks = checks
-        executor.marks.is_kept = any(Needs.EVENTS in check.needs for check in checks)
+        needs = functools.reduce(or_, (check.needs for check in checks), Needs.NOTHING)
+        executor.observe(
+            events=Needs.EVENTS in needs, registers=bool((Needs.FLAGS | Needs.PAGING) & needs)
+        )
         self._names = sorted((address, name) for name, address in executor.machine.symbols.items())
 
     def judge(self, execution: Execution) -> list[Violation]:

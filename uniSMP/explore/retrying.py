@@ -102,6 +102,8 @@ class Trial:
 
     Attributes:
         violation: as the last schedule showed it; None where it did not.
+        execution: of the last schedule.
+        is_at_end: whether the violation is the way in which that ended, or known only then.
     """
 
     def __init__(self, performer: Performer, judge: Verdicts, key: tuple[str | int, ...]) -> None:
@@ -109,18 +111,21 @@ class Trial:
         self._judge = judge
         self._key = key
         self.violation: Violation | None = None
+        self.execution: Execution | None = None
+        self.is_at_end = False
 
     def __call__(self, slices: Sequence[Slice]) -> list[Slice] | None:
         """Return what was run up to the violation; None where it is not there."""
         strategy = Lenient(slices)
-        execution = self._performer.perform(strategy)
+        execution = self.execution = self._performer.perform(strategy)
         assert execution is not None, "the strategy has an execution"
         found = [each for each in self._judge(execution) if each.key == self._key]
         self.violation = min(found, key=lambda each: each.step, default=None)
         if self.violation is None:
             return None
         done = self.violation.step + 1 - self._performer.executor.first_step
-        if done <= execution.analysis.steps:
+        self.is_at_end = done > execution.analysis.steps
+        if not self.is_at_end:
             return cut(execution.slices, done, delivers=False)
         is_over = execution.ending is not None
         return execution.slices if is_over else execution.slices[: strategy.kept]

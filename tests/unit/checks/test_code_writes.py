@@ -42,7 +42,9 @@ def test_store_to_any_byte_of_an_instruction_is_reported(
     assert [each.rips for each in found(store)] == [(0x55, victim) for victim in expected]
 
 
-@pytest.mark.parametrize(("step", "when"), [(0, "executed later"), (2, "executed before")])
+@pytest.mark.parametrize(
+    ("step", "when"), [(0, "executed later"), (1, "executed later"), (2, "executed before")]
+)
 def test_store_is_told_with_its_victim(step: int, when: str) -> None:
     (violation,) = found(Access(step, 0, 0x55, 0x102, 4, WRITE), run="nm")
     assert violation.summary == (
@@ -73,3 +75,7 @@ def test_code_that_is_allowed_to_change_may_be_written() -> None:
 def test_range_of_unknown_symbols_is_refused() -> None:
     with pytest.raises(ConfigError, match="no symbol nothing"):
         found(Access(1, 0, 0x55, 0x100, 1, WRITE), "code..nothing")
+
+
+def test_range_ends_before_its_second_address() -> None:
+    assert len(found(Access(1, 0, 0x55, 0x101, 1, WRITE), "code..middle")) == 1

@@ -104,3 +104,8 @@ def test_delivery_below_the_bottom_is_reported() -> None:
 )
 def test_pushes_inside_and_to_other_stacks_are_fine(accesses: list[Access]) -> None:
     assert found(STACK, *accesses) == []
+
+
+@pytest.mark.parametrize(("address", "count"), [(0x2000, 1), (0x1FF8, 0)])
+def test_push_a_page_below_the_bottom_still_belongs_to_the_stack(address: int, count: int) -> None:
+    assert len(found(STACK, push(0, 0x3000), push(1, address))) == count

@@ -79,3 +79,10 @@ def test_steps_in_handlers_of_interrupts_are_external() -> None:
     steps = np.arange(8)
     assert are_external(runs, 0, steps).tolist() == [0, 1, 1, 0, 0, 0, 1, 0]
     assert not are_external(runs, 1, steps).any()
+
+
+def test_handler_holds_the_steps_up_to_its_iret() -> None:
+    (run,) = handler_runs(run_of("nnin", delivered(1, 0x40)))
+    assert [run.holds(step) for step in range(4)] == [False, True, True, False]
+    (unended,) = handler_runs(run_of("nn", delivered(1, 0x40)))
+    assert [unended.holds(step) for step in (0, 1, 99)] == [False, True, True]

@@ -72,3 +72,8 @@ def test_delivery_to_another_core_does_not() -> None:
 def test_time_before_flags_are_known_does_not_count() -> None:
     assert found(run_of((31, 0)), 5) == []
     assert found(run_of(), 0) == []
+
+
+def test_delivery_with_no_instruction_behind_it_begins_nothing() -> None:
+    delivery = Event(40, 1, "interrupt_delivered", 0x113, 0x40, "apic")
+    assert found(run_of((0, 1), (31, 0), events=(delivery,)), 4) == [(0x10F, 39)]

@@ -83,3 +83,14 @@ def test_given_word_is_a_lock_however_it_is_used() -> None:
 
 def test_given_word_without_a_locked_access_is_none() -> None:
     assert given_lock(rows([*locked(0, 0, 1), *plain(1, 0)]), WORD + 4) is None
+
+
+def test_halves_of_a_double_word_are_words_of_their_own() -> None:
+    accesses = [
+        Access(0, 0, 0x10, WORD, 8, LOCKED, 0),
+        Access(0, 0, 0x10, WORD + 8, 8, LOCKED, 4),
+        Access(0, 0, 0x10, WORD, 8, LOCKED | WRITE, 1),
+        Access(0, 0, 0x10, WORD + 8, 8, LOCKED | WRITE, 4),
+        Access(1, 0, 0x20, WORD, 8, WRITE, 0),
+    ]
+    assert [word.physical for word in found_locks(rows(accesses))] == [WORD]

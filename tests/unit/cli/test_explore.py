@@ -51,6 +51,7 @@ def _methods(monkeypatch: pytest.MonkeyPatch) -> None:
     PLANS.clear()
     monkeypatch.setitem(METHODS, "tree", Method("", Noting, toy.Worker, frozenset({"depth"})))
     monkeypatch.setitem(METHODS, "count", Method("", Noting, toy.Worker, is_endless=True))
+    monkeypatch.setattr("uniSMP.cli.explore.tell", lambda *_: ())  # the toy runs no guest
 
 
 @pytest.fixture

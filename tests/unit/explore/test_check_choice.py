@@ -30,7 +30,11 @@ def test_choice_becomes_a_check(
 @pytest.mark.parametrize(
     ("name", "parameters", "message"),
     [
-        ("nothing", {}, "no check is called nothing: choose one of exclusion, pmm, races"),
+        (
+            "nothing",
+            {},
+            "no check is called nothing: choose one of code-writes, end-of-interrupt, exclusion, ",
+        ),
         ("exclusion", {"regions": "a"}, r"write ENTER\.\.EXIT"),
         ("exclusion", {"region": "a..b"}, "check exclusion has no region: it has regions"),
         ("races", {"others": "all"}, "others=all: choose one of declared, locked-words, aligned"),
