@@ -39,6 +39,7 @@ class ExecutionLog:
         self._catalog = catalog
         self.head: Signed = np.zeros(ns.LOG_HEAD_WORDS, dtype=np.int64)
         self.head[ns.LOG_MEMORY_END] = memory_bytes
+        self._head: memoryview = self.head.data
         self.words: Signed = np.zeros(0, dtype=np.int64)
         self.on_take: Callable[[], object] | None = None
         self._spare: list[Signed] = []
@@ -99,17 +100,18 @@ class ExecutionLog:
 
     def add_block(self, core_id: int, cpl: int, number: int) -> None:
         """Log one instruction, a block of its own, that is charged outside the block callback."""
-        if self.head[ns.LOG_COUNT] + ns.LOG_RESERVE > self.head[ns.LOG_CAPACITY]:
+        head = self._head
+        if head[ns.LOG_COUNT] + ns.LOG_RESERVE > head[ns.LOG_CAPACITY]:
             self.is_full()
-        count = int(self.head[ns.LOG_COUNT])
+        count = head[ns.LOG_COUNT]
         self.words[count] = ns.RECORD_BLOCK | cpl << 2 | core_id << 4 | number << 16
         self.words[count + 1] = 1
-        self.head[ns.LOG_LAST] = count
-        self.head[ns.LOG_COUNT] = count + 2
+        head[ns.LOG_LAST] = count
+        head[ns.LOG_COUNT] = count + 2
 
     def refund(self, instructions: int) -> None:
         """Take instructions off the block logged last."""
-        self.words[int(self.head[ns.LOG_LAST]) + 1] -= instructions
+        self.words[self._head[ns.LOG_LAST] + 1] -= instructions
 
     def add_access(
         self, core_id: int, rip: int, linear: int, physical: int, data: bytes, flags: int
