@@ -4,7 +4,6 @@ import functools
 import json
 import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,10 +11,9 @@ from typing import Any
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from violating import ALONE, Found, loaded
+from violating import ALONE, Found, explored, loaded
 
-from uniSMP import Machine, Outcome, Recording, Replayer, RunResult, assemble
-from uniSMP.checks.history import Violation
+from uniSMP import Outcome, Recording, Replayer, RunResult
 from uniSMP.errors import ConfigError, DivergenceError
 from uniSMP.explore.counterexample import (
     Counterexample,
@@ -25,12 +23,8 @@ from uniSMP.explore.counterexample import (
 )
 from uniSMP.explore.exploration import explore
 from uniSMP.explore.job import CheckChoice, Plan
-from uniSMP.explore.judging import Judge
-from uniSMP.explore.retrying import Trial
-from uniSMP.explore.scene import set_scene
 from uniSMP.explore.schedule import Slice, switches
 from uniSMP.explore.shrinking import Shrunk, shrink
-from uniSMP.explore.strategy import Performer
 from uniSMP.machine.config import MachineConfig
 from uniSMP.machine.observation import Observation, memory_now
 from uniSMP.machine.target import Target
@@ -47,33 +41,65 @@ def _saved(path: Path, name: str, shown: Counterexample) -> RunResult:
     return save(path, Target(name, machine.image or b""), machine, shown)
 
 
-@pytest.mark.parametrize(
-    ("name", "check", "outcome", "stuck"),
-    [
-        ("pair_freeze_naive", "livelock", Outcome.INSTRUCTION_LIMIT, (0, 1)),
-        ("pair_delegate_irqoff", "livelock", Outcome.INSTRUCTION_LIMIT, (0, 1)),
-        ("pair_tas_irqon", "livelock", Outcome.INSTRUCTION_LIMIT, (0, 1)),
-        ("pair_swap_naive", "failure", Outcome.GUEST_FAILED, ()),
-        ("pair_cli_only", "failure", Outcome.GUEST_FAILED, ()),
-        ("pair_cli_only", "exclusion", Outcome.INSTRUCTION_LIMIT, ()),
-        ("window_arrival", "failure", Outcome.GUEST_FAILED, ()),
-    ],
-)
-def test_recording_replays_in_a_fresh_process(
-    tmp_path: Path, name: str, check: str, outcome: Outcome, stuck: tuple[int, ...]
-) -> None:
-    path = tmp_path / "found.rec"
-    shown = _shown(name, check)
-    result = _saved(path, name, shown)
-    assert (result.outcome, shown.stuck) == (outcome, stuck)
+SHOWN = [
+    ("pair_freeze_naive", "livelock", Outcome.INSTRUCTION_LIMIT, True),
+    ("pair_delegate_irqoff", "livelock", Outcome.INSTRUCTION_LIMIT, True),
+    ("pair_tas_irqon", "livelock", Outcome.INSTRUCTION_LIMIT, True),
+    ("pair_swap_naive", "failure", Outcome.GUEST_FAILED, False),
+    ("pair_cli_only", "failure", Outcome.GUEST_FAILED, False),
+    ("pair_cli_only", "exclusion", Outcome.INSTRUCTION_LIMIT, False),
+    ("window_arrival", "failure", Outcome.GUEST_FAILED, False),
+]
+REPLAY = """
+import json, sys
+from uniSMP import Replayer
+ends = []
+for path in sys.argv[1:]:
+    with Replayer(path) as replayer:
+        result = replayer.run()
+    ends.append([result.outcome, result.digest])
+print(json.dumps(ends))
+"""
+
+
+@pytest.fixture(scope="module")
+def replays(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> dict[tuple[str, str], tuple[RunResult, list[str]]]:
+    """Each counterexample as it was recorded, and its outcome and digest in another process."""
+    folder = tmp_path_factory.mktemp("recordings")
+    paths = {(name, check): folder / f"{name}-{check}.rec" for name, check, _, _ in SHOWN}
+    results = [_saved(path, each[0], _shown(*each)) for each, path in paths.items()]
     replay = subprocess.run(
-        [sys.executable, "-m", "uniSMP", "replay", "--json", path],
+        [sys.executable, "-c", REPLAY, *paths.values()], capture_output=True, text=True, check=True
+    )
+    return dict(zip(paths, zip(results, json.loads(replay.stdout), strict=True), strict=True))
+
+
+@pytest.mark.parametrize(("name", "check", "outcome", "is_stuck"), SHOWN)
+def test_recording_replays_in_a_fresh_process(
+    replays: dict[tuple[str, str], tuple[RunResult, list[str]]],
+    name: str,
+    check: str,
+    outcome: Outcome,
+    *,
+    is_stuck: bool,
+) -> None:
+    result, replayed = replays[name, check]
+    assert (result.outcome, bool(_shown(name, check).stuck)) == (outcome, is_stuck)
+    assert replayed == [outcome, result.digest]
+
+
+def test_the_command_verifies_a_recording(tmp_path: Path) -> None:
+    path = tmp_path / "found.rec"
+    result = _saved(path, "pair_freeze_naive", _shown("pair_freeze_naive", "livelock"))
+    verify = subprocess.run(
+        [sys.executable, "-m", "uniSMP", "verify", "--runs", "1", path],
         capture_output=True,
         text=True,
         check=True,
     )
-    told = json.loads(replay.stdout)
-    assert (told["outcome"], told["digest"]) == (outcome, result.digest)
+    assert f"digest {result.digest}" in verify.stdout
 
 
 def test_recording_says_what_it_shows(tmp_path: Path) -> None:
@@ -126,28 +152,6 @@ def test_the_check_finds_the_violation_in_the_replay(tmp_path: Path) -> None:
     assert found[0].step == history.end_step - 1
 
 
-def _explored(source: str, slices: list[Slice]) -> tuple[Callable[[], Machine], Counterexample]:
-    """Return a maker of machines, and what the only violation of an execution comes to."""
-
-    def make() -> Machine:
-        machine = Machine(cores=2, boot="long")
-        machine.load(assemble(source))
-        return machine
-
-    executor = set_scene(make())
-    performer, judge = Performer(executor), Judge(executor, [])
-    seen: list[Violation] = []
-    trial = Trial(performer, lambda execution: _noted(seen, judge.judge(execution)), ("none",))
-    trial(slices)
-    trial = Trial(performer, judge.judge, seen[0].key)
-    return make, explain(trial, executor, Shrunk(slices, is_minimal=True, tries=1))
-
-
-def _noted(seen: list[Violation], found: list[Violation]) -> list[Violation]:
-    seen += found
-    return found
-
-
 @pytest.mark.parametrize(
     ("source", "outcome", "stuck", "reason"),
     [
@@ -182,7 +186,7 @@ def test_every_kind_of_end_replays(
     tmp_path: Path, source: str, outcome: Outcome, stuck: tuple[int, ...], reason: str
 ) -> None:
     path = tmp_path / "found.rec"
-    make, shown = _explored(f"_start:\n{source}", [])
+    make, _, shown = explored(f"_start:\n{source}", [])
     result = save(path, Target("guest", make().image or b""), make(), shown)
     assert (result.outcome, shown.stuck) == (outcome, stuck)
     assert result.reason.startswith(reason)
@@ -200,7 +204,7 @@ def test_every_kind_of_end_replays(
 def test_what_does_not_show_its_end_is_an_error(
     tmp_path: Path, changes: dict[str, Any], message: str
 ) -> None:
-    make, shown = _explored("_start: mov al, 9\nout 0xF4, al\nhlt", [])
+    make, _, shown = explored("_start: mov al, 9\nout 0xF4, al\nhlt", [])
     wrong = replace(shown, **changes)
     with pytest.raises(DivergenceError, match=message):
         save(tmp_path / "found.rec", Target("guest", make().image or b""), make(), wrong)
@@ -226,7 +230,7 @@ def test_what_an_exploration_found_is_kept(tmp_path: Path) -> None:
 
 
 def test_a_machine_that_has_run_is_refused(tmp_path: Path) -> None:
-    make, shown = _explored("_start: cli\nhlt", [])
+    make, _, shown = explored("_start: cli\nhlt", [])
     machine = make()
     machine.run()
     with pytest.raises(ConfigError, match="has run already"):

@@ -41,6 +41,7 @@ class BlockStore:
     ) -> None:
         self._engine = engine
         self._state = engine.state
+        self._words = engine.words
         self._table = engine.table
         self._memory = memory
         self._on_code_pages = on_code_pages
@@ -57,7 +58,7 @@ class BlockStore:
 
     def current(self) -> Block | None:
         """Return the block charged last, or None."""
-        number = int(self._state[ns.BLOCK])
+        number = self._words[ns.BLOCK]
         return self._blocks[number] if number >= 0 else None
 
     def block(self, number: int) -> Block:
@@ -122,19 +123,19 @@ class BlockStore:
 
     def charge_single(self, number: int, level: int) -> None:
         """Charge a block of one instruction, which is executed at `level`, see `ExecutionLog`."""
-        state = self._state
+        words = self._words
         if self._log.is_on:  # first, since a full log is handed on with what is retired so far
-            self._log.add_block(int(state[ns.CORE_ID]), level, number)
-        state[ns.BLOCK] = number
-        state[ns.CHARGED] = 1
-        state[ns.REMAINING] -= 1
-        state[ns.RETIRED] += 1
+            self._log.add_block(words[ns.CORE_ID], level, number)
+        words[ns.BLOCK] = number
+        words[ns.CHARGED] = 1
+        words[ns.REMAINING] -= 1
+        words[ns.RETIRED] += 1
 
     def refund(self, instructions: int) -> None:
         """Take back the charge of the last block's instructions that were not executed."""
-        state = self._state
-        state[ns.RETIRED] -= instructions
-        state[ns.REMAINING] += instructions
+        words = self._words
+        words[ns.RETIRED] -= instructions
+        words[ns.REMAINING] += instructions
         if self._log.is_on:
             self._log.refund(instructions)
 

@@ -116,6 +116,7 @@ _PREFIXES = frozenset(b"\x66\x67\xf2\xf3\xf0\x2e\x36\x3e\x26\x64\x65")
 _REX = frozenset(range(0x40, 0x50))
 _LOCK = 0xF0
 _XOP_OR_POP = 0x8F
+_INT_BYTES = 2
 _VEX_OR_LOAD = frozenset({0x62, 0xC4, 0xC5})
 """EVEX or BOUND, VEX or LES and LDS."""
 _REGISTER_FORM = 0xC0
@@ -285,15 +286,17 @@ def lay_out(code: bytes, bits: int) -> Layout:
         name = operands = ""
     if safe is None:
         safe = len(offsets)
-    flags = _flags(name, operands)
+    flags = _flags(name, operands, end - offsets[-1] if offsets else 0)
     if safe == 0:
         first = code[: offsets[1] if len(offsets) > 1 else len(code)]
         flags |= _TIME_READERS.get(first, 0)
     return Layout(tuple(offsets), safe, flags, frozenset(locked))
 
 
-def _flags(mnemonic: str, operands: str) -> int:
+def _flags(mnemonic: str, operands: str, size_bytes: int) -> int:
     """Return the table flags of a block whose last instruction is given."""
+    if mnemonic == "int" and size_bytes == _INT_BYTES:
+        return ns.ENDS_IN_INT
     if mnemonic == "pause":
         return ns.ENDS_IN_PAUSE
     if mnemonic in _IRET:

@@ -4,7 +4,6 @@ Source: Intel SDM volume 3A, chapter "Interrupt and Exception Handling".
 """
 
 from collections.abc import Callable
-from enum import Enum, auto
 
 import numpy as np
 import numpy.typing as npt
@@ -23,46 +22,25 @@ from uniSMP.core.blocks import (
     is_undefined,
     is_undefined_encoding,
 )
-from uniSMP.core.core_parts import CoreParts
+from uniSMP.core.core_events import CoreEvents
 from uniSMP.core.delivery import Event, Kind, exception
 from uniSMP.core.engine import FETCH_ERRORS, Engine
 from uniSMP.core.execution_log import ExecutionLog
 from uniSMP.core.instructions import Effect
+from uniSMP.core.native_interrupts import FRAME_BYTES
 from uniSMP.core.platform import Platform
+from uniSMP.core.stop import Stop
 from uniSMP.errors import InternalError
+
+__all__ = ["Core", "Stop"]
 
 _TF = int(Rflags.TF)
 _BS = int(Dr6.BS)
 _DB = int(Vector.DB)
-_PF = int(Vector.PF)
 _DR6 = cx.DR + 8 * 6
-_EXCEPTIONS_IN_A_ROW = 10_000
 
 
-class Stop(Enum):
-    """Why `Core.run` came back."""
-
-    BUDGET = auto()
-    """The instructions asked for are retired."""
-    HALT = auto()
-    """HLT was executed."""
-    WINDOW = auto()
-    """The next instruction boundary accepts maskable interrupts, or an NMI handler returned."""
-    PAUSE = auto()
-    """PAUSE was executed, and the caller asked to stop there."""
-    ATTENTION = auto()
-    """An access changed something outside the core that the caller must look at."""
-    SHUTDOWN = auto()
-    """Triple fault: the core is dead until INIT or reset."""
-    STUCK = auto()
-    """Exceptions follow each other for ever without an instruction retired between them."""
-    SPIN = auto()
-    """The core was here before with the same registers; only where `watch_spins` asked for it."""
-    REST = auto()
-    """The next instruction is at one of the addresses in `blocks.rests`."""
-
-
-class Core(CoreParts):
+class Core(CoreEvents):
     """One core: an engine, its guest-visible state beyond it, and the run loop."""
 
     def __init__(  # noqa: PLR0913, PLR0917 - the parts of a core
@@ -90,20 +68,8 @@ class Core(CoreParts):
             ns.STOPPED_PAUSE: lambda: Stop.PAUSE,
             ns.STOPPED_SPIN: lambda: Stop.SPIN,
             ns.STOPPED_STEP: lambda: None,
+            ns.STOPPED_DELIVERED: self._after_delivery,
         }
-
-    def deliver_interrupt(self, vector: int) -> Stop | None:
-        """Enter the handler of an external interrupt that was just acknowledged."""
-        self.is_halted = False
-        self._faults = 0
-        return self._deliver(Event(vector, Kind.EXTERNAL), counts=False)
-
-    def deliver_nmi(self) -> Stop | None:
-        """Enter the NMI handler and block further NMIs until IRET."""
-        self.is_halted = False
-        self._faults = 0
-        self._context.block_nmi()
-        return self._deliver(Event(Vector.NMI, Kind.EXTERNAL), counts=False)
 
     # -- running -----------------------------------------------------------------------------
 
@@ -133,10 +99,12 @@ class Core(CoreParts):
         the last one's handler. Returns as `run`.
         """
         self._most_faults = count
+        self._allow_deliveries()
         try:
             return self.run(1)
         finally:
             self._most_faults = 0
+            self._allow_deliveries()
 
     def resume(self, reason: int) -> Stop:
         """Go on with a run that compiled code began, and that stopped for `reason` (STOPPED_...).
@@ -151,12 +119,14 @@ class Core(CoreParts):
             if self.observer is not None:
                 self.observer.look_at_mode(self.core_id)
             stop = self._handle(reason)
+            if stop is None and (
+                words[ns.REMAINING] <= 0 or 0 < self._most_faults <= self.faults_in_place
+            ):
+                stop = Stop.BUDGET
             if stop is not None:
+                if not words[ns.DELIVERS]:
+                    self._allow_deliveries()
                 return stop
-            if 0 < self._most_faults <= self.faults_in_place:
-                return Stop.BUDGET
-            if words[ns.REMAINING] <= 0:
-                return Stop.BUDGET
             reason = native.run(state)
 
     def _handle(self, reason: int) -> Stop | None:
@@ -172,6 +142,10 @@ class Core(CoreParts):
     def _after_halt(self) -> Stop:
         self.is_halted = True
         return Stop.HALT
+
+    def _after_delivery(self) -> None:
+        """Make code count that the frame of a delivery has overwritten."""
+        self.memory.note_write(self._words[ns.FRAME], FRAME_BYTES)
 
     def _after_log_full(self) -> None:
         self._log.is_full()
@@ -223,7 +197,7 @@ class Core(CoreParts):
 
     def _after_step(self, reason: int) -> Stop | None:
         """Handle what came of the execution of a single instruction."""
-        if self._state[ns.ENGINE_ERROR]:
+        if self._words[ns.ENGINE_ERROR]:
             return self._after_engine_error()
         if reason == ns.STOPPED_EXCEPTION and self._is_fault_ahead():
             self._context.set_double(cx.OLD_EXCEPTION, -1)  # met again from the next instruction
@@ -234,6 +208,7 @@ class Core(CoreParts):
         context = self._context
         if self.blocks.rests and self._is_rest(context.linear_rip):
             return Stop.REST
+        self._words[ns.DELIVERS] = 0  # the platform may want attention after the next delivery
         linear, instruction = self._current_instruction()
         if instruction is None:
             return self._undecodable(linear)
@@ -339,9 +314,9 @@ class Core(CoreParts):
         if block is None:
             raise InternalError(f"core {self.core_id}: device access outside a block, {linear:#x}")
         self._refund(linear)
-        state = self._state
-        number = self.blocks.single(int(state[ns.BLOCK]), block.nearest_index(linear))
-        state[ns.MMIO_KNOWN] = 0
+        words = self._words
+        number = self.blocks.single(words[ns.BLOCK], block.nearest_index(linear))
+        words[ns.MMIO_KNOWN] = 0
         while True:
             self._answer_device_access()
             self.blocks.charge_single(number, self.level)
@@ -349,7 +324,7 @@ class Core(CoreParts):
             if reason != ns.STOPPED_MMIO:
                 break
             self.blocks.refund(1)
-        state[ns.MMIO_KNOWN] = 0
+        words[ns.MMIO_KNOWN] = 0
         stop = self._after_step(reason)
         if stop is None and self._platform.has_attention:
             return Stop.ATTENTION
@@ -367,44 +342,3 @@ class Core(CoreParts):
         stop = self._raise(Event(Vector.UD, Kind.EXCEPTION))
         self._forget_block()
         return stop
-
-    def _deliver_fault(self, fault: Fault) -> Stop | None:
-        if fault.cr2 is not None:
-            self._context.set_quad(cx.CR2, fault.cr2)
-        code = fault.error_code or 0
-        return self._raise(exception(fault.vector, code, is_protected=self._context.is_protected))
-
-    def _raise(self, event: Event) -> Stop | None:
-        """Deliver the exception of an instruction that did not retire."""
-        self._faults = self.faults_in_place + 1
-        self._faults_at = self.retired
-        return self._deliver(event)
-
-    def _tell_of(self, event: Event) -> None:
-        """Tell the observer of an exception or a software interrupt before it is delivered."""
-        assert self.observer is not None
-        if event.kind is Kind.SOFTWARE:
-            self.observer.software_interrupt(self.core_id, event.vector)
-            return
-        cr2 = self._context.quad(cx.CR2) if event.vector == _PF else None
-        self.observer.exception(self.core_id, event.vector, event.error_code, cr2)
-
-    def _deliver(self, event: Event, *, counts: bool = True) -> Stop | None:
-        """Deliver an event; SHUTDOWN or STUCK where the core does not go on."""
-        if counts:
-            self.exceptions[event.vector] = self.exceptions.get(event.vector, 0) + 1
-        if self.retired != self._row_began:
-            self._row = 0
-            self._row_began = self.retired
-        self._row += 1
-        if self._row > _EXCEPTIONS_IN_A_ROW:
-            return Stop.STUCK
-        if self.observer is not None and counts:
-            self._tell_of(event)
-        delivered = self._delivery.deliver(event)
-        self._forget_block()
-        self._log_system_changes()
-        if not delivered:
-            self.is_shut_down = True
-            return Stop.SHUTDOWN
-        return Stop.ATTENTION if self._platform.has_attention else None

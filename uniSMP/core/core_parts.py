@@ -47,6 +47,7 @@ _NXE = int(Efer.NXE)
 _SMEP = int(Cr4.SMEP)
 _PAGE_MASK = PAGE_BYTES - 1
 _LONG_BITS = 64
+_VECTORS = 256
 _HALF_64 = 1 << 63
 _VM = int(Rflags.VM)
 
@@ -72,8 +73,6 @@ class CoreParts:
         is_halted: HLT was executed, nothing has woken the core yet.
         waits_for_start: INIT was taken, the core waits for a SIPI.
         is_shut_down: a triple fault stopped it.
-        exceptions: count of exceptions and software interrupts delivered, by vector.
-        observer: who is told of exceptions and of accesses to registers of the system, or None.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917 - the parts of a core
@@ -91,11 +90,12 @@ class CoreParts:
         self.is_halted = False
         self.waits_for_start = core_id > 0
         self.is_shut_down = False
-        self.exceptions: dict[int, int] = {}
         self._platform = platform
         self._context = engine.context
         self._state = engine.state
         self._words = engine.words
+        self._raised: npt.NDArray[np.int64] = np.zeros(_VECTORS, dtype=np.int64)
+        self._words[ns.RAISED] = self._raised.ctypes.data
         self._state[ns.CORE_ID] = core_id
         self._log = log
         accesses = AccessLog(core_id, log)
@@ -106,11 +106,32 @@ class CoreParts:
         self._instructions = Instructions(engine, platform, self.msrs, ports)
         segmentation = Segmentation(engine.context, self.memory)
         self._delivery = Delivery(engine, self.memory, segmentation)
-        self._row = self._row_began = 0
         self._faults = self._faults_at = self._most_faults = 0
-        self.observer: CoreObserver | None = None
+        self._observer: CoreObserver | None = None
         self._log_registers: Callable[..., None] | None = None
+        self._allow_deliveries()
         self.power_on()
+
+    @property
+    def observer(self) -> "CoreObserver | None":
+        """Who is told of exceptions and of accesses to registers of the system, or None."""
+        return self._observer
+
+    @observer.setter
+    def observer(self, observer: "CoreObserver | None") -> None:
+        self._observer = observer
+        self._allow_deliveries()
+
+    def _allow_deliveries(self) -> None:
+        """Let compiled code deliver software interrupts unless somebody wants to be told."""
+        is_alone = self._observer is None and self._log_registers is None
+        self._words[ns.DELIVERS] = is_alone and not self._most_faults
+
+    @property
+    def exceptions(self) -> dict[int, int]:
+        """Count of exceptions and software interrupts delivered, by vector."""
+        raised = self._raised
+        return {vector: int(raised[vector]) for vector in np.flatnonzero(raised).tolist()}
 
     @property
     def retired(self) -> int:
@@ -196,13 +217,14 @@ class CoreParts:
 
     def save(self) -> CoreImage:
         """Return a copy of everything that decides how the core goes on, but its TLB."""
+        words = self._words
         return CoreImage(
             context=self._context.save(),
             retired=self.retired,
             activity=(self.is_halted, self.waits_for_start, self.is_shut_down),
-            exceptions=dict(self.exceptions),
+            exceptions=self.exceptions,
             msrs=dict(self.msrs.stored),
-            rows=(self._row, self._row_began, self._faults, self._faults_at),
+            rows=(words[ns.IN_A_ROW], words[ns.ROW_BEGAN], self._faults, self._faults_at),
         )
 
     def restore(self, image: CoreImage, *, keeps_tlb: bool = False) -> None:
@@ -211,10 +233,12 @@ class CoreParts:
         self._state[ns.RETIRED] = image.retired
         self._state[ns.NEXT_LOOK] = 0
         self.is_halted, self.waits_for_start, self.is_shut_down = image.activity
-        self.exceptions.clear()
-        self.exceptions.update(image.exceptions)
+        self._raised[:] = 0
+        for vector, count in image.exceptions.items():
+            self._raised[vector] = count
         self.msrs.stored = dict(image.msrs)
-        self._row, self._row_began, self._faults, self._faults_at = image.rows
+        words = self._words
+        words[ns.IN_A_ROW], words[ns.ROW_BEGAN], self._faults, self._faults_at = image.rows
         self._forget_block()
         if not keeps_tlb:
             self.engine.flush_tlb()
@@ -243,6 +267,7 @@ class CoreParts:
         if self._log_registers is not None:
             self._watched = register_watch.make()
             self._state[ns.LOG_REGISTERS] = self._watched.ctypes.data
+            self._allow_deliveries()
             self._log_system_changes()
 
     def watch_spins(self, table: int) -> None:
@@ -257,6 +282,7 @@ class CoreParts:
         """Log nothing from now on."""
         self._state[ns.LOG] = self._state[ns.LOG_REGISTERS] = 0
         self._log_registers = None
+        self._allow_deliveries()
         self.engine.unwatch_instructions()
 
     def _log_changes(self) -> None:
@@ -295,9 +321,9 @@ class CoreParts:
 
     def _refund(self, linear: int) -> None:
         """Give back what was charged for the current block from the instruction at `linear` on."""
-        state = self._state
-        charged = int(state[ns.CHARGED])
-        if state[ns.PASS]:
+        words = self._words
+        charged = words[ns.CHARGED]
+        if words[ns.PASS]:
             retired: int | None = 0  # the piece that was charged never began
         else:
             block = self.blocks.current()
@@ -305,7 +331,7 @@ class CoreParts:
         if retired is None or retired >= charged:
             return
         self.blocks.refund(charged - retired)
-        state[ns.CHARGED] = retired
+        words[ns.CHARGED] = retired
 
     @property
     def level(self) -> int:
@@ -347,16 +373,16 @@ class CoreParts:
         return index is None or index >= state[ns.CHARGED]
 
     def _answer_device_access(self) -> None:
-        state = self._state
-        known = int(state[ns.MMIO_KNOWN])
+        words = self._words
+        known = words[ns.MMIO_KNOWN]
         if known >= ns.ANSWER_COUNT:
             raise InternalError(f"core {self.core_id}: too many device accesses in one instruction")
-        physical, size = int(state[ns.MMIO_ADDRESS]), int(state[ns.MMIO_SIZE])
+        physical, size = words[ns.MMIO_ADDRESS], words[ns.MMIO_SIZE]
         value = 0
-        if state[ns.MMIO_IS_WRITE]:
+        if words[ns.MMIO_IS_WRITE]:
             mask = (1 << 8 * size) - 1
-            self._platform.write_device(physical, int(state[ns.MMIO_VALUE]) & mask, size)
+            self._platform.write_device(physical, words[ns.MMIO_VALUE] & mask, size)
         else:
             value = self._platform.read_device(physical, size)
-        state[ns.ANSWERS + known] = value if value < 1 << 63 else value - (1 << 64)
-        state[ns.MMIO_KNOWN] = known + 1
+        words[ns.ANSWERS + known] = value if value < 1 << 63 else value - (1 << 64)
+        words[ns.MMIO_KNOWN] = known + 1

@@ -39,6 +39,7 @@ class ExecutionLog:
         self._catalog = catalog
         self.head: Signed = np.zeros(ns.LOG_HEAD_WORDS, dtype=np.int64)
         self.head[ns.LOG_MEMORY_END] = memory_bytes
+        self._head: memoryview = self.head.data
         self.words: Signed = np.zeros(0, dtype=np.int64)
         self.on_take: Callable[[], object] | None = None
         self._spare: list[Signed] = []
@@ -102,17 +103,18 @@ class ExecutionLog:
 
         `level` has CPL and IF before it, as `CoreParts.level` returns them.
         """
-        if self.head[ns.LOG_COUNT] + ns.LOG_RESERVE > self.head[ns.LOG_CAPACITY]:
+        head = self._head
+        if head[ns.LOG_COUNT] + ns.LOG_RESERVE > head[ns.LOG_CAPACITY]:
             self.is_full()
-        count = int(self.head[ns.LOG_COUNT])
+        count = head[ns.LOG_COUNT]
         self.words[count] = ns.RECORD_BLOCK | level | core_id << 4 | number << 16
         self.words[count + 1] = 1
-        self.head[ns.LOG_LAST] = count
-        self.head[ns.LOG_COUNT] = count + 2
+        head[ns.LOG_LAST] = count
+        head[ns.LOG_COUNT] = count + 2
 
     def refund(self, instructions: int) -> None:
         """Take instructions off the block logged last."""
-        self.words[int(self.head[ns.LOG_LAST]) + 1] -= instructions
+        self.words[self._head[ns.LOG_LAST] + 1] -= instructions
 
     def add_access(
         self, core_id: int, rip: int, linear: int, physical: int, data: bytes, flags: int

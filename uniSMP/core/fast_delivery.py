@@ -16,8 +16,7 @@ from uniSMP.arch import paging
 from uniSMP.arch.flags import STATUS_FLAGS
 from uniSMP.core import context as cx
 from uniSMP.core import native_state as ns
-from uniSMP.core.native import LOG_LONGEST
-from uniSMP.core.native_calls import pointer
+from uniSMP.core.native_calls import LOG_LONGEST, pointer
 from uniSMP.core.page_walk import walk
 from uniSMP.native_cache import is_cache_writable
 

@@ -19,6 +19,7 @@ from numba import carray, cfunc, njit, types
 from uniSMP.core import context as cx
 from uniSMP.core import native_state as ns
 from uniSMP.core.native_calls import (
+    LOG_LONGEST,
     call_start,
     call_stop,
     call_translate,
@@ -26,6 +27,7 @@ from uniSMP.core.native_calls import (
     pointer,
 )
 from uniSMP.core.native_flags import is_undone, restore_flags
+from uniSMP.core.native_interrupts import deliver
 from uniSMP.core.native_points import goes_past
 from uniSMP.core.native_spin import comes_back, is_steady
 from uniSMP.core.native_time import read_time
@@ -44,8 +46,6 @@ _ACCESS_PLACE = 33144
 _NO_PLACE = 1
 """Written there when no access is under way: one that finds it is the page walker's."""
 _PROT_EXEC = 4
-LOG_LONGEST = 1 << 40
-"""Compiled code sees the log as an array of this many words; its head says how many there are."""
 
 
 @njit(cache=_CACHE)
@@ -367,6 +367,12 @@ def run(state: Any) -> int:  # noqa: ANN401
             state[ns.PASS] = 1
         elif error == 0 and reason == ns.STOPPED_PASSED:
             forget_block(state)
+        elif error == 0 and reason == ns.STOPPED_EXCEPTION and deliver(state):
+            forget_block(state)
+            if state[ns.FRAME] != 0:
+                return ns.STOPPED_DELIVERED
+            if state[ns.REMAINING] <= 0:
+                return ns.STOPPED_BUDGET
         elif error != 0 or reason != ns.STOPPED_SENSITIVE or not read_time(state):
             return int(reason)
         else:

@@ -9,6 +9,9 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
+LOG_LONGEST = 1 << 40
+"""Compiled code sees the log as an array of this many words; its head says how many there are."""
+
 
 @intrinsic
 def pointer(_context: Any, address: Any) -> Any:  # noqa: ANN401 - numba's own types

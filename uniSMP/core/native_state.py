@@ -4,7 +4,7 @@ The state is an array of 64-bit integers. Positions are plain constants, because
 takes them as literals.
 """
 
-WORDS = 312
+WORDS = 318
 """Length of the array."""
 
 REMAINING = 0
@@ -99,7 +99,16 @@ PASSED = 54
 """RETIRED at which a core does not stop although it stands at a rest."""
 POINTS = 55
 """Host address of the table of `native_points`, or 0: off."""
-ANSWERS = 56
+DELIVERS = 56
+"""Non-zero: compiled code may deliver software interrupts; nobody wants to be told of them."""
+RAISED = 57
+"""Host address of the counts of exceptions and software interrupts by vector."""
+IN_A_ROW = 58
+ROW_BEGAN = 59
+"""Exceptions and software interrupts since an instruction last retired, and RETIRED then."""
+FRAME = 60
+"""Physical address of what the last delivery pushed, after STOPPED_DELIVERED."""
+ANSWERS = 62
 ANSWER_COUNT = 256
 """Answers to device accesses; FXSAVE alone makes some sixty, more where it is not aligned."""
 
@@ -118,6 +127,7 @@ STOPPED_IRET = 11
 STOPPED_LOG_FULL = 12
 STOPPED_SPIN = 13
 STOPPED_PASSED = 14
+STOPPED_DELIVERED = 15
 
 TABLE_BITS = 15
 TABLE_ENTRIES = 1 << TABLE_BITS
@@ -143,6 +153,8 @@ ENTRY_PLAIN = 10
 ENDS_IN_PAUSE = 1
 ENDS_IN_IRET = 2
 CHANGES_MAPPING = 4
+ENDS_IN_INT = 64
+"""The block ends in INT n of two bytes."""
 READS_TIME = 8
 READS_TIME_AUX = 16
 """The block is RDTSC, or RDTSCP, without prefixes."""

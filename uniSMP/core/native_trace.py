@@ -16,8 +16,7 @@ from numba import carray, cfunc, njit, types
 from uniSMP.arch.flags import STATUS_FLAGS, Cr0
 from uniSMP.core import context as cx
 from uniSMP.core import native_state as ns
-from uniSMP.core.native import LOG_LONGEST
-from uniSMP.core.native_calls import call_translate, pointer
+from uniSMP.core.native_calls import LOG_LONGEST, call_translate, pointer
 from uniSMP.core.native_flags import read_flags
 from uniSMP.core.operands import NONE, OPERAND_WORDS, PRESENT
 from uniSMP.native_cache import is_cache_writable

@@ -22,6 +22,7 @@ class ApicMode(Enum):
     X2APIC = _MODE_BITS
 
 
+_MODES = {mode.value: mode for mode in ApicMode}
 _FORBIDDEN = ((ApicMode.DISABLED, ApicMode.X2APIC), (ApicMode.X2APIC, ApicMode.XAPIC))
 
 
@@ -32,7 +33,7 @@ def reset_base(*, is_bsp: bool) -> int:
 
 def mode_of(base: int) -> ApicMode:
     """Return the mode of a valid register value."""
-    return ApicMode(base & _MODE_BITS)
+    return _MODES[base & _MODE_BITS]
 
 
 def address_of(base: int) -> int:

@@ -136,8 +136,12 @@ class ApicTimer:
 
     def advance(self, now_ticks: int) -> bool:
         """Let time pass until `now_ticks`; return whether the timer expired at least once."""
+        state = self.state
+        if not (state.count or state.tsc_deadline):  # stopped, in every mode
+            state.now_ticks = now_ticks
+            return False
         deadline = self.deadline_ticks()
-        self.state.now_ticks = now_ticks
+        state.now_ticks = now_ticks
         if deadline is None or now_ticks < deadline:
             return False
         self._expire(deadline)

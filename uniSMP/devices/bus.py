@@ -17,6 +17,7 @@ from uniSMP.devices.device import Device
 from uniSMP.devices.messages import Messages
 from uniSMP.errors import InternalError
 
+_SIZES = frozenset({1, 2, 4, 8})
 MOST_HOLES = 64
 """How many different addresses without a device are remembered."""
 
@@ -83,6 +84,11 @@ class Bus:
 
     def read(self, address: int, size_bytes: int) -> tuple[int, Messages]:
         """Read as a guest does; return the value and the messages of all devices in order."""
+        whole = self._whole(address, size_bytes)
+        if whole is not None:
+            device, offset = whole.device, address - whole.first
+            value = device.read(offset, size_bytes) & (1 << 8 * size_bytes) - 1
+            return value, device.after_read(offset, size_bytes)
         value = 0
         messages: Messages = ()
         for piece in self._pieces(address, size_bytes):
@@ -96,6 +102,10 @@ class Bus:
 
     def write(self, address: int, value: int, size_bytes: int) -> Messages:
         """Write the low `size_bytes` of `value` as a guest does; return the messages in order."""
+        whole = self._whole(address, size_bytes)
+        if whole is not None:
+            part = value & (1 << 8 * size_bytes) - 1
+            return whole.device.write(address - whole.first, part, size_bytes)
         messages: Messages = ()
         for piece in self._pieces(address, size_bytes):
             if piece.target is None:
@@ -119,6 +129,14 @@ class Bus:
             return None
         candidate = self._ranges[place - 1]
         return candidate if address <= candidate.last else None
+
+    def _whole(self, address: int, size_bytes: int) -> _Range | None:
+        """Return the range that takes an access in one piece, if one does."""
+        target = self._range_at(address)
+        if target is None or address + size_bytes - 1 > target.last:
+            return None
+        is_one = size_bytes in _SIZES and size_bytes <= target.device.widest_access_bytes
+        return target if is_one else None
 
     def _pieces(self, address: int, size_bytes: int) -> Iterator[_Piece]:
         shift = 0

@@ -7,7 +7,7 @@ from typing import Any
 from uniSMP.checks.history import Violation
 from uniSMP.explore.counterexample import Counterexample
 from uniSMP.explore.executor import Executor
-from uniSMP.explore.judging import Judge
+from uniSMP.explore.judging import history_of_execution
 from uniSMP.explore.retrying import Lenient
 from uniSMP.explore.schedule import NMI, NO_VECTOR, Slice, switches
 from uniSMP.explore.standing import Standing, stand
@@ -83,7 +83,7 @@ def give_account(performer: Performer, target: Target, shown: Counterexample) ->
     watched = _Watched(shown)
     execution = performer.perform(watched)
     assert execution is not None, "the strategy has an execution"
-    history = Judge(executor, ()).history(execution)
+    history = history_of_execution(executor, execution)
     teller = Teller(
         executor.machine, target, history, execution.analysis, named=shown.violation.rips
     )

@@ -60,7 +60,7 @@ def _part(index: int, part: Part, scene_step: int) -> Iterator[str]:
             yield f"{_INDENT}... {_count(line.skipped, 'instruction')}"
         name = line.place.partition("+")[0]
         if name != function:
-            yield f"    {name}:"
+            yield f"    {name[: COLUMNS - 5]}:"
             function = name
         yield from _line(line)
     if part.skipped:

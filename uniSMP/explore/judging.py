@@ -50,25 +50,8 @@ class Judge:
         return found
 
     def history(self, execution: Execution) -> History:
-        """Return an execution as a history for checks."""
-        executor = self._executor
-        log, first = executor.log, executor.first_step
-        recorded = Recorded(
-            log.words,
-            int(log.head[ns.LOG_COUNT]),
-            (first, first + execution.analysis.steps),
-            executor.machine.parts.catalog.arrays(),
-            wants_instructions=True,
-        )
-        around = Surroundings(
-            cores=len(executor.cores),
-            memory=executor.memory_at_scene,
-            symbols=executor.machine.symbols,
-            events=executor.marks.events(),
-            is_over=execution.is_complete,
-        )
-        executed = recorded.decode()
-        return history_of(replace(executed, accesses=_without_marks(executed.accesses)), around)
+        """Return the execution that the executor has just run as a history for checks."""
+        return history_of_execution(self._executor, execution)
 
     # -- endings ---------------------------------------------------------------------------------
 
@@ -125,6 +108,30 @@ class Judge:
         if last is None:
             return f"{address:#x}"
         return last[1] if last[0] == address else f"{last[1]}+{address - last[0]:#x}"
+
+
+def history_of_execution(executor: Executor, execution: Execution) -> History:
+    """Return the execution that an executor has just run as a history for checks.
+
+    It has events and flags if the executor observes them, see `Executor.observe`.
+    """
+    log, first = executor.log, executor.first_step
+    recorded = Recorded(
+        log.words,
+        int(log.head[ns.LOG_COUNT]),
+        (first, first + execution.analysis.steps),
+        executor.machine.parts.catalog.arrays(),
+        wants_instructions=True,
+    )
+    around = Surroundings(
+        cores=len(executor.cores),
+        memory=executor.memory_at_scene,
+        symbols=executor.machine.symbols,
+        events=executor.marks.events(),
+        is_over=execution.is_complete,
+    )
+    executed = recorded.decode()
+    return history_of(replace(executed, accesses=_without_marks(executed.accesses)), around)
 
 
 def _without_marks(rows: Accesses) -> Accesses:

@@ -25,6 +25,8 @@ _BRANCH = re.compile(r"(call|j\w+|loop\w*) (0x[0-9a-f]+)")
 _MOST_LINES = 40
 """Of a slice; what is in the middle of more is left out."""
 _CORES = 256
+_FAR = 0x1000
+"""So far behind a symbol nothing belongs to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +128,12 @@ class Teller:
     # -- as text ---------------------------------------------------------------------------------
 
     def name(self, linear: int) -> str:
-        """Return an address as symbol+offset, or as a number."""
-        return self._names.describe(linear) or f"{linear:#x}"
+        """Return an address as symbol+offset; as a number where no symbol is near before it."""
+        name = self._names.describe(linear)
+        _, _, offset = name.partition("+")
+        if not name or (offset and int(offset, 16) >= _FAR):
+            return f"{linear:#x}"
+        return name
 
     def source(self, linear: int) -> str:
         """Return file:line of an address, or nothing."""

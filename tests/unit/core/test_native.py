@@ -54,7 +54,8 @@ def test_run_meets_an_unknown_block_before_it_runs(long_mode: Lab) -> None:
     [
         ("nop\nhlt", ns.STOPPED_HALT, 2),
         ("nop\ncpuid", ns.STOPPED_SENSITIVE, 1),
-        ("nop\nint 0x80", ns.STOPPED_EXCEPTION, 2),
+        ("nop\nint3", ns.STOPPED_EXCEPTION, 2),
+        ("nop\nint 0x80", ns.STOPPED_HALT, 3),
         ("nop\nud2", ns.STOPPED_INVALID, 2),
         ("mov ebx, 0x40000000\nmov [rbx], al\nnop\nhlt", ns.STOPPED_MMIO, 4),
         ("again: jmp again", ns.STOPPED_BUDGET, 100),
