@@ -97,3 +97,12 @@ def test_a_waiting_core_sees_a_word_that_is_soon_as_it_was_before() -> None:
     explored = explore(executor)
     assert is_covered(found.ends, explored)
     assert (len(found.ends), len(explored.traces)) == (2, 4)
+
+
+def test_waiting_cores_that_write_what_is_there_do_not_wake_each_other_for_ever() -> None:
+    executor = begin(random_scene("mixed", 203))
+    found = ways(executor)
+    assert found is not None
+    explored = explore(executor)
+    assert is_covered(found.ends, explored)
+    assert len(explored.traces) == 80
