@@ -194,6 +194,17 @@ def _bottoms(following: dict[State, list[State]]) -> Iterator[frozenset[End]]:
             lows[state] = min(lows[state], numbers[after])
 
 
+def _taken_at(slices: list[Slice]) -> Iterator[tuple[int, int]]:
+    """Yield (core, instructions it had retired) for each delivery, by core."""
+    retired: dict[int, int] = {}
+    places = []
+    for each in slices:
+        if each.vector != NO_VECTOR:
+            places.append((each.core, retired.get(each.core, 0)))
+        retired[each.core] = retired.get(each.core, 0) + each.instructions
+    yield from sorted(places)
+
+
 def traces(executor: Executor, most: int = 100_000) -> dict[int, set[End]] | None:
     """Return the traces of all interleavings with their ends; None: there are more steps.
 
@@ -218,7 +229,7 @@ def traces(executor: Executor, most: int = 100_000) -> dict[int, set[End]] | Non
         trace = analyst.look().trace()
         state = state_of(executor)
         retired = tuple(core.retired for core in executor.cores)
-        beginning = (trace, retired, state)
+        beginning = (trace, retired, state, tuple(_taken_at(executor.slices)))
         if beginning in seen:
             continue
         seen.add(beginning)

@@ -109,12 +109,14 @@ class _Writer:
         first, second = f"byte ptr [{WORDS:#x}]", f"byte ptr [{WORDS + 8:#x}]"
         if rng.random() < 0.5:
             first, second = second, first
+        between = f"{label}:\n{pause}cmp {first}, 1\nje {out}\n"
+        between += f"cmp {second}, {value}\njne {label}\n{out}:"
         return rng.choice(
             [
                 f"{label}:\n{pause}cmp {first}, {value}\njne {label}",
                 f"{label}:\n{pause}cmp {first}, 0\nje {label}",
                 f"{label}:\n{pause}mov al, {first}\nor al, {second}\njz {label}",
-                f"{label}:\n{pause}cmp {first}, 1\nje {out}\ncmp {second}, {value}\njne {label}\n{out}:",
+                between,
                 f"{label}:\n{pause}mov al, 1\nxchg {first}, al\ntest al, al\njnz {label}",
                 f"{label}:\n{pause}xor eax, eax\nlock cmpxchg {first}, bl\njnz {label}",
             ]
@@ -151,7 +153,6 @@ class _Writer:
         lines = [self.store() if rng.random() < 0.5 else f"lock inc {self.place()[0]}"]
         if rng.random() < 0.3:
             lines = [f"push rax\nmov eax, {self.place(4)[0]}\nmov {self.place(4)[0]}, eax\npop rax"]
-        lines = [line for line in lines]
         if vector < 0x42:
             lines.insert(rng.choice([0, len(lines)]), END_OF_INTERRUPT)
             if self.kind in {"nested", "mixed"} and rng.random() < 0.6:

@@ -5,9 +5,12 @@ they share is at `WORDS`; handlers are entered by gates for vectors 0x40 to 0x43
 of the local APIC, whose ICR names the next core as the destination.
 """
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
 from kernel_preamble import PREAMBLE
 
 from uniSMP import Machine
@@ -54,7 +57,8 @@ class Scene:
         target = (core + 1) % len(self.bodies)
         flag = "sti\nnop" if core in self.flags else ""
         return (
-            f"get_ready_{core}:\nmov dword ptr [r15 + 0x310], {target << 24}\nxor edi, edi\n{flag}\n"
+            f"get_ready_{core}:\nmov dword ptr [r15 + 0x310], {target << 24}\n"
+            f"xor edi, edi\n{flag}\n"
             f"from_{core}:\n{self.bodies[core]}\nuntil_{core}:\nnop\n"
         )
 

@@ -121,11 +121,11 @@ class BlockStore:
             self._singles[number, index] = single
         return single
 
-    def charge_single(self, number: int, cpl: int) -> None:
-        """Charge a block of one instruction, which is executed at privilege level `cpl`."""
+    def charge_single(self, number: int, level: int) -> None:
+        """Charge a block of one instruction, which is executed at `level`, see `ExecutionLog`."""
         words = self._words
         if self._log.is_on:  # first, since a full log is handed on with what is retired so far
-            self._log.add_block(words[ns.CORE_ID], cpl, number)
+            self._log.add_block(words[ns.CORE_ID], level, number)
         words[ns.BLOCK] = number
         words[ns.CHARGED] = 1
         words[ns.REMAINING] -= 1

@@ -220,7 +220,7 @@ class Core(CoreEvents):
             return_rip = self._next_rip(instruction)
             return self._deliver(Event(Vector.DB, Kind.EXTERNAL, None, return_rip))
         # Found before it runs: what it changes may hide its own code.
-        number, cpl = self.blocks.number_at(linear, instruction.size_bytes), context.cpl
+        number, level = self.blocks.number_at(linear, instruction.size_bytes), self.level
         self._state[ns.DEVICES] += 1  # its effects may go beyond registers and memory
         try:
             effect = self._instructions.execute(instruction)
@@ -230,7 +230,7 @@ class Core(CoreEvents):
             self.observer.system_instruction(self.core_id, instruction)
         if effect is Effect.NATIVE:
             return self._step(linear, instruction.size_bytes)
-        self.blocks.charge_single(number, cpl)
+        self.blocks.charge_single(number, level)
         if effect is Effect.ADVANCE:
             context.rip = self._next_rip(instruction)
         context.clear_shadow()
@@ -319,7 +319,7 @@ class Core(CoreEvents):
         words[ns.MMIO_KNOWN] = 0
         while True:
             self._answer_device_access()
-            self.blocks.charge_single(number, self._context.cpl)
+            self.blocks.charge_single(number, self.level)
             reason = self._run_one()
             if reason != ns.STOPPED_MMIO:
                 break

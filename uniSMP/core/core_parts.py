@@ -333,9 +333,15 @@ class CoreParts:
         self.blocks.refund(charged - retired)
         words[ns.CHARGED] = retired
 
+    @property
+    def level(self) -> int:
+        """CPL and IF as block records of the execution log hold them."""
+        flag = ns.RECORD_IF if self._context.double(cx.EFLAGS) & _IF else 0
+        return self._context.cpl << 2 | flag
+
     def _charge_one(self, linear: int, size: int) -> None:
         """Charge the single instruction at `linear`, which is executed outside its block."""
-        self.blocks.charge_single(self.blocks.number_at(linear, size), self._context.cpl)
+        self.blocks.charge_single(self.blocks.number_at(linear, size), self.level)
 
     def _current_instruction(self) -> tuple[int, Instruction | None]:
         """Return the linear address of the instruction at RIP, and the instruction."""

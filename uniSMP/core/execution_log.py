@@ -98,13 +98,16 @@ class ExecutionLog:
         self.head[ns.LOG_COUNT] = count
         self.head[ns.LOG_CAPACITY] = len(self.words)
 
-    def add_block(self, core_id: int, cpl: int, number: int) -> None:
-        """Log one instruction, a block of its own, that is charged outside the block callback."""
+    def add_block(self, core_id: int, level: int, number: int) -> None:
+        """Log one instruction, a block of its own, that is charged outside the block callback.
+
+        `level` has CPL and IF before it, as `CoreParts.level` returns them.
+        """
         head = self._head
         if head[ns.LOG_COUNT] + ns.LOG_RESERVE > head[ns.LOG_CAPACITY]:
             self.is_full()
         count = head[ns.LOG_COUNT]
-        self.words[count] = ns.RECORD_BLOCK | cpl << 2 | core_id << 4 | number << 16
+        self.words[count] = ns.RECORD_BLOCK | level | core_id << 4 | number << 16
         self.words[count + 1] = 1
         head[ns.LOG_LAST] = count
         head[ns.LOG_COUNT] = count + 2

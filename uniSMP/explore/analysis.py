@@ -1,16 +1,22 @@
 """What one execution was, as arrays: accesses, events, their order and the races between them."""
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
 from uniSMP.core import native_state as ns
-from uniSMP.explore import collecting, ordering
+from uniSMP.core.blocks import Block
+from uniSMP.devices.local_apic import LocalApic
+from uniSMP.explore import collecting, holding, ordering
+from uniSMP.explore import events as events_of
 from uniSMP.explore.executor import Executor
 
 Table = npt.NDArray[np.int64]
+_CLI, _STI, _POPF = 0xFA, 0xFB, 0x9D
+_WITH_PREFIX = 2
+"""Bytes of one of these with a prefix."""
+_LAST = {_STI: collecting.ENDS_IN_STI, _POPF: collecting.ENDS_IN_POPF}
 
 
 @dataclass(slots=True, eq=False)
@@ -21,23 +27,44 @@ class Analysis:
         accesses: rows of `collecting.ACCESS_WORDS`.
         kinds: for each access, kind of its event and handlers under way.
         events: rows of `collecting.EVENT_WORDS`.
+        shared: for each access, whether two agents met in its word.
         shared_words: how many words two agents met in.
         steps: instructions retired since the scene.
         cores: number of cores.
+        kept_from: what cores would do next and cannot, as accesses with the words named in
+            `Analyst.kept_from`.
     """
 
     accesses: Table
     kinds: Table
     events: Table
+    shared: npt.NDArray[np.bool_]
     shared_words: int
     steps: int
     cores: int
     clocks: Table | None = None
 
+    kept_from: list[Table] = field(default_factory=list)
+
     def order(self, new: int = 0) -> Table:
-        """Return the races whose later event is number `new` or later, see `ordering.order`."""
-        self.clocks, races = ordering.order(self.accesses, self.events, self.cores, new)
+        """Return the races whose later event is number `new` or later, see `ordering.order`.
+
+        What cores are kept from counts as events behind all others.
+        """
+        accesses, events, real = self.accesses, self.events, len(self.events)
+        if self.kept_from:
+            accesses, events = events_of.with_others(accesses, events, self.kept_from)
+        clocks, races = ordering.order(accesses, events, self.cores, new, real)
+        self.clocks = clocks[:real]
         found: Table = races
+        return found
+
+    def held_back(self) -> Table:
+        """Return what else might come before deliveries, see `holding.held_back`."""
+        if self.clocks is None:
+            self.order(len(self.events))
+        rows = holding.held_back(self.accesses, self.events, self.clocks, self.cores)
+        found: Table = rows
         return found
 
     def traces(self) -> Table:
@@ -62,7 +89,7 @@ class Analyst:
     def __init__(self, executor: Executor) -> None:
         self._executor = executor
         self._catalog = executor.machine.parts.catalog
-        self._ends: npt.NDArray[np.bool_] = np.zeros(0, dtype=np.bool_)
+        self._changes: Table = np.zeros((0, 2), dtype=np.int64)
 
     def look(self) -> Analysis:
         """Return what has happened since the scene."""
@@ -70,16 +97,52 @@ class Analyst:
         first, addresses, _ = self._catalog.arrays()
         accesses, kinds, steps = collecting.read_log(
             *(log.words, int(log.head[ns.LOG_COUNT]), len(executor.cores)),
-            *(first, addresses, self._ends_in_iret()),
+            *(first, addresses, self._changes_of_flags()),
             executor.machine.config.memory_bytes,
         )
-        shared, words = collecting.find_shared(accesses)
-        events = collecting.find_events(accesses, kinds, shared, len(executor.cores))
-        return Analysis(accesses, kinds, events, words, steps, len(executor.cores))
+        shared, words = events_of.find_shared(accesses)
+        pending = np.array([bool(apic.state.irr) for apic in self._apics()], dtype=np.bool_)
+        events = events_of.find_events(accesses, kinds, shared, pending)
+        return Analysis(accesses, kinds, events, shared, words, steps, len(executor.cores))
 
-    def _ends_in_iret(self) -> Any:  # noqa: ANN401
+    def kept_from(self) -> list[Table]:
+        """Return what cores would do next and cannot: read what they wait for, take interrupts.
+
+        Each is a table of accesses; A_EVENT tells the kind of the event.
+        """
+        executor = self._executor
+        found = []
+        for core, apic in enumerate(self._apics()):
+            irr = apic.state.irr
+            if irr and not executor.can_take(core):
+                vectors = [vector for vector in range(256) if irr >> vector & 1]
+                found += [events_of.delivery(core, vector) for vector in vectors]
+            waits = executor.waits[core]
+            if waits is not None and not executor.can_run(core):
+                found.append(events_of.reads(core, waits.places))
+        return [rows for rows in found if len(rows)]
+
+    def _apics(self) -> list[LocalApic]:
+        return self._executor.machine.parts.board.local_apics
+
+    def _changes_of_flags(self) -> Table:
+        """Return for each block how it ends and where its first CLI is, see `read_log`."""
         blocks = self._catalog.blocks
-        if len(self._ends) != len(blocks):
-            flags = [bool(block.layout.flags & ns.ENDS_IN_IRET) for block in blocks]
-            self._ends = np.array(flags, dtype=np.bool_)
-        return self._ends
+        known = len(self._changes)
+        if known != len(blocks):
+            new = [_change_of_flags(block) for block in blocks[known:]]
+            self._changes = np.concatenate((self._changes, np.array(new, dtype=np.int64)))
+        return self._changes
+
+
+def _change_of_flags(block: Block) -> tuple[int, int]:
+    code, offsets = block.code, block.layout.offsets
+    sizes = range(block.count)
+    cli = next(
+        (index for index in sizes if code[offsets[index]] == _CLI and block.size_of(index) == 1),
+        collecting.NO_CLI,
+    )
+    if block.layout.flags & ns.ENDS_IN_IRET:
+        return collecting.ENDS_IN_IRET, cli
+    is_short = block.size_of(block.count - 1) <= _WITH_PREFIX
+    return _LAST.get(code[-1], 0) if is_short else 0, cli

@@ -1,4 +1,4 @@
-"""Reads an execution log as accesses and events: what each core did that others could notice.
+"""Reads an execution log as accesses: what each core did that others could notice.
 
 An *agent* is the mainline of a core, or one invocation of an interrupt handler. A word of 8 bytes
 is *shared* where two agents access it and one of them writes. An *event* is an instruction that
@@ -12,21 +12,34 @@ import numpy as np
 from numba import njit
 
 from uniSMP.core import native_state as ns
-from uniSMP.explore.fabric import DELIVERY, HALT, MARKS
+from uniSMP.explore.fabric import DELIVERY, FRAME_BYTES, HALT, MARKS, SENT, WINDOW
 from uniSMP.native_cache import is_cache_writable
 
 _CACHE = is_cache_writable(__file__)
-A_WORD, A_MASK, A_WRITE, A_STEP, A_CORE, A_AGENT, A_EVENT, A_BEFORE, A_IF, A_ADDRESS = range(10)
-ACCESS_WORDS = 10
+A_WORD, A_MASK, A_WRITE, A_STEP, A_CORE, A_AGENT, A_EVENT, A_BEFORE = range(8)
+A_OPEN, A_VALUE, A_ADDRESS = range(8, 11)
+ACCESS_WORDS = 11
 """An access: word number (address >> 3), which of its bytes, whether it writes, step, core, agent;
-the event it belongs to, or -1; the access before to the same word, or -1; whether IF was set;
+the event it belongs to, or -1; the access before to the same word, or -1; what the core accepts
+before the instruction: interrupts of classes from 17 - this on, 0: none; value (of marks only);
 linear address of the instruction."""
-E_CORE, E_STEP, E_KIND, E_FIRST, E_END, E_DEPTH, E_POSITION, E_BEFORE, E_IF = range(9)
-EVENT_WORDS = 9
+E_CORE, E_STEP, E_KIND, E_FIRST, E_END, E_DEPTH, E_POSITION, E_BEFORE = range(8)
+E_OPEN, E_TAKEN, E_VECTOR = range(8, 11)
+EVENT_WORDS = 11
 """An event: core, step, kind, range of accesses, handlers under way on the core, number on its core
-from 1 on, the event before on its core or -1, whether IF was set."""
+from 1 on, the event before on its core or -1, what the core accepts before it, deliveries before it
+(to all cores), vector of a delivery."""
 INSTRUCTION, DELIVERED, HALTED = 0, 1, 2
+ENDS_IN_IRET, ENDS_IN_STI, ENDS_IN_POPF = 1, 2, 4
+"""How a block ends, as far as it changes IF."""
+NO_CLI = 1 << 30
 _DEPTH = 64
+
+
+@njit(cache=_CACHE)
+def is_window(word: int) -> bool:
+    """Return whether a word is the pseudo-word WINDOW of a core."""
+    return bool(word >> 9 == WINDOW >> 12)
 
 
 @njit(cache=_CACHE)
@@ -47,16 +60,69 @@ def _add(accesses: Any, row: int, physical: int, size: int, values: Any) -> int:
 
 
 @njit(cache=_CACHE)
+def _put(  # noqa: PLR0913, PLR0917
+    accesses: Any,  # noqa: ANN401
+    kinds: Any,  # noqa: ANN401
+    row: int,
+    physical: int,
+    size: int,
+    values: Any,  # noqa: ANN401
+    kind: int,
+    level: int,
+) -> int:
+    """Add an access with its kind and depth; return the next row."""
+    end: int = _add(accesses, row, physical, size, values)
+    for index in range(row, end):
+        kinds[index, 0] = kind
+        kinds[index, 1] = level
+    return end
+
+
+@njit(cache=_CACHE)
+def _find_flags(words: Any, count: int, cores: int) -> Any:  # noqa: ANN401
+    """Return, for each place of the log, IF of its core when that executes on; -1: it does not.
+
+    Places are those of block records and of system records. A delivery shows that IF was set.
+    """
+    flags = np.full(count + 1, -1, dtype=np.int64)
+    following = np.full(cores, -1, dtype=np.int64)
+    places = np.empty(count // 2 + 1, dtype=np.int64)
+    number = at = 0
+    while at < count:
+        places[number] = at
+        number += 1
+        kind = words[at] & 3
+        at += 5 if kind == ns.RECORD_SYSTEM else 4 if kind == ns.RECORD_ACCESS else 2
+    for index in range(number - 1, -1, -1):
+        at = places[index]
+        word = words[at]
+        kind = word & 3
+        if kind == ns.RECORD_BLOCK and words[at + 1] > 0:
+            core = word >> 4 & ns.RECORD_CORES
+            flags[at] = following[core]
+            following[core] = (word & ns.RECORD_IF) >> 15
+        elif kind == ns.RECORD_SYSTEM:
+            core = word >> 16 & ns.RECORD_CORES
+            flags[at] = following[core]
+            if words[at + 1] & ~np.int64(0xFFF) == DELIVERY:
+                following[core] = 1
+    return flags
+
+
+@njit(cache=_CACHE)
 def read_log(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - one pass over the log
     words: Any,  # noqa: ANN401
     count: int,
     cores: int,
     block_first: Any,  # noqa: ANN401
     addresses: Any,  # noqa: ANN401
-    ends_in_iret: Any,  # noqa: ANN401
+    flag_changes: Any,  # noqa: ANN401
     memory_end: int,
 ) -> tuple[Any, Any, int]:
     """Return accesses, the kind and depth of each, and the number of steps.
+
+    What changes what a core accepts (IF, its priority) writes the pseudo-word WINDOW; what might
+    and does not reads it, so that executions that begin alike have the same rows.
 
     Args:
         words: the log.
@@ -64,11 +130,12 @@ def read_log(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - one pass over 
         cores: number of cores.
         block_first: for each block its first instruction in `addresses`.
         addresses: linear addresses of instructions.
-        ends_in_iret: for each block, whether it ends in IRET.
+        flag_changes: for each block, how it ends (ENDS_IN_...) and the index of its first CLI.
         memory_end: size of RAM; accesses between it and the marks are left out.
     """
-    accesses = np.empty((count // 2 + 2, ACCESS_WORDS), dtype=np.int64)
-    kinds = np.empty((count // 2 + 2, 2), dtype=np.int64)
+    accesses = np.empty((2 * count + 2, ACCESS_WORDS), dtype=np.int64)
+    kinds = np.empty((2 * count + 2, 2), dtype=np.int64)
+    flags = _find_flags(words, count, cores)
     depth = np.zeros(cores, dtype=np.int64)
     returns = np.zeros((cores, _DEPTH), dtype=np.int64)
     tops = np.zeros((cores, _DEPTH), dtype=np.int64)
@@ -76,24 +143,65 @@ def read_log(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - one pass over 
     after_iret = np.zeros(cores, dtype=np.bool_)
     last_step = np.zeros(cores, dtype=np.int64)
     last_address = np.full(cores, -1, dtype=np.int64)
+    last_open = np.zeros(cores, dtype=np.int64)
     delivering = np.zeros(cores, dtype=np.bool_)
+    raising = np.zeros(cores, dtype=np.bool_)
+    priority = np.zeros(cores, dtype=np.int64)
+    flag_end = np.zeros(cores, dtype=np.int64)
+    is_shadowed = np.zeros(cores, dtype=np.bool_)
     next_agent = cores
     for core in range(cores):
         agents[core, 0] = core
-    step = executed = core = row = at = flag = block = address = 0
+    step = executed = core = row = at = block = address = flag = 0
+    cli = NO_CLI
+    ends = pops = popped = frame = 0
+    shadow = False
     values = np.zeros(A_ADDRESS + 1 - A_WRITE, dtype=np.int64)
-    while at < count:
-        word = words[at]
+    while at <= count:
+        word: Any = words[at] if at < count else np.int64(ns.RECORD_BLOCK)
         kind = word & 3
         if kind == ns.RECORD_REGISTER:
             at += 2
             continue
+        # The changes of IF in the block under way that this record lies behind.
+        is_behind = kind == ns.RECORD_BLOCK or (
+            kind == ns.RECORD_SYSTEM and word & ns.RECORD_PAGE_WALK == 0
+        )
+        values[A_CORE - A_WRITE] = core
+        values[A_VALUE - A_WRITE] = 0
+        values[A_AGENT - A_WRITE] = agents[core, depth[core]]
+        if cli < executed and (is_behind or (kind == ns.RECORD_ACCESS and word >> 16 > cli)):
+            values[0] = flag
+            values[A_STEP - A_WRITE] = step + cli
+            values[A_OPEN - A_WRITE] = (
+                16 - priority[core] if flag and not (shadow and cli == 0) else 0
+            )
+            values[A_ADDRESS - A_WRITE] = addresses[block_first[block] + cli]
+            row = _put(accesses, kinds, row, WINDOW + 8 * core, 8, values, INSTRUCTION, depth[core])
+            flag = 0
+            cli = NO_CLI
+        if is_behind and ends != 0:
+            values[0] = ends == ENDS_IN_STI or popped >> 9 & 1 != flag
+            values[A_STEP - A_WRITE] = step + executed - 1
+            values[A_OPEN - A_WRITE] = last_open[core]
+            values[A_ADDRESS - A_WRITE] = addresses[block_first[block] + executed - 1]
+            row = _put(accesses, kinds, row, WINDOW + 8 * core, 8, values, INSTRUCTION, depth[core])
+            is_shadowed[core] = ends == ENDS_IN_STI and not (shadow and executed == 1)
+            if ends == ENDS_IN_IRET and depth[core] > 0 and frame == tops[core, depth[core]]:
+                depth[core] -= 1
+                after_iret[core] = False
+            ends = 0
+        if is_behind and executed > 0:
+            flag_end[core] = flag
+        if at >= count:
+            break
         if kind == ns.RECORD_BLOCK:
             step += executed
             executed = words[at + 1]
             core = word >> 4 & ns.RECORD_CORES
             block = word >> 16
             flag = (word & ns.RECORD_IF) >> 15
+            cli = NO_CLI
             at += 2
             if executed <= 0:
                 executed = 0
@@ -102,40 +210,76 @@ def read_log(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - one pass over 
             if after_iret[core] and depth[core] > 0 and start == returns[core, depth[core]]:
                 depth[core] -= 1
             whole = block_first[block + 1] - block_first[block]
-            after_iret[core] = ends_in_iret[block] and executed == whole
+            is_whole = executed == whole
+            after_iret[core] = flag_changes[block, 0] == ENDS_IN_IRET and is_whole
+            ends = flag_changes[block, 0] if is_whole else 0
+            pops = popped = frame = 0
+            cli = flag_changes[block, 1]
+            shadow = is_shadowed[core]
+            is_shadowed[core] = False
+            is_open = flag and cli >= executed - 1 and not (shadow and executed == 1)
+            last_open[core] = 16 - priority[core] if is_open else 0
             last_step[core] = step + executed - 1
             last_address[core] = addresses[block_first[block] + executed - 1]
-            delivering[core] = False
+            delivering[core] = raising[core] = False
             continue
         physical, size = words[at + 1], word >> 8 & 0xFF
+        values[A_VALUE - A_WRITE] = 0
         if kind == ns.RECORD_ACCESS:
             owner, when = core, step + (word >> 16)
             index = min(word >> 16, executed)
             address = addresses[block_first[block] + (word >> 16)]
             if index == executed:
                 when = step + executed
+            if ends != 0 and index == executed - 1 and word & ns.RECORD_WRITE == 0:
+                pops += 1  # IRET pops RIP and CS before RFLAGS
+                if pops == 1:
+                    frame = physical + FRAME_BYTES
+                if pops == (3 if ends == ENDS_IN_IRET else 1):
+                    popped = words[at + 2]
+            is_open = flag and not (shadow and index == 0)
+            values[A_OPEN - A_WRITE] = 16 - priority[core] if is_open else 0
         else:
             owner, when = (word >> 16) & ns.RECORD_CORES, step + executed
-            if (
-                word & ns.RECORD_DELIVERY != 0
-                and physical < MARKS
-                and words[at + 4] == last_address[owner]
-            ):
+            is_open = flags[at] == 1 and not is_shadowed[owner]
+            values[A_OPEN - A_WRITE] = 16 - priority[owner] if is_open else 0
+            is_raised = (
+                word & ns.RECORD_DELIVERY != 0 and physical < MARKS and not delivering[owner]
+            )
+            if is_raised and words[at + 4] == last_address[owner]:
                 when = last_step[owner]  # INT n, which has retired
+                values[A_OPEN - A_WRITE] = last_open[owner]
+            elif is_raised:
+                is_open = flag_end[owner] and not is_shadowed[owner]
+                values[A_OPEN - A_WRITE] = 16 - priority[owner] if is_open else 0
             address = words[at + 4]
-        event_kind = DELIVERED if delivering[owner] and kind == ns.RECORD_SYSTEM else INSTRUCTION
+        values[0] = 1 if word & ns.RECORD_WRITE != 0 else 0
+        is_part = delivering[owner] and kind == ns.RECORD_SYSTEM
+        if is_part and physical >= MARKS:
+            is_part = physical & ~np.int64(0xFFF) == SENT and values[0] == 1
+        event_kind = DELIVERED if is_part else INSTRUCTION
         if physical >= MARKS:
+            values[A_VALUE - A_WRITE] = words[at + 2]
             mark = physical & ~np.int64(0xFFF)
             if mark == DELIVERY:
                 event_kind = DELIVERED
                 delivering[owner] = True
+                is_shadowed[owner] = False
                 level = depth[owner] = min(depth[owner] + 1, _DEPTH - 1)
                 returns[owner, level] = words[at + 3]
                 tops[owner, level] = words[at + 4]
                 agents[owner, level] = next_agent
                 next_agent += 1
+                values[A_OPEN - A_WRITE] = 16 - priority[owner]
+                flag_end[owner] = 0
             elif mark == HALT:
                 event_kind, when = HALTED, last_step[owner]
+                values[A_OPEN - A_WRITE] = last_open[owner]
+            elif mark == WINDOW:
+                values[0] = flags[at] == 1
+                priority[owner] = words[at + 2]
+            elif is_part:
+                priority[owner] = words[at + 2]
         elif physical >= memory_end:
             at += 4 if kind == ns.RECORD_ACCESS else 5
             continue
@@ -145,98 +289,16 @@ def read_log(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - one pass over 
             top = tops[owner, index]
             if ((top - 1) & ~np.int64(0xFFF)) - 0x1000 <= physical < top:
                 agent = owner
-        values[0] = 1 if word & ns.RECORD_WRITE != 0 else 0
         values[A_STEP - A_WRITE] = when
         values[A_CORE - A_WRITE] = owner
         values[A_AGENT - A_WRITE] = agent
-        values[A_IF - A_WRITE] = flag
         values[A_ADDRESS - A_WRITE] = address
-        end = _add(accesses, row, physical, size, values)
-        for index in range(row, end):
-            kinds[index, 0] = event_kind
-            kinds[index, 1] = level
-        row = end
+        if kind == ns.RECORD_SYSTEM and is_raised and not raising[owner]:
+            raising[owner] = True
+            writes = values[0]
+            values[0] = flag_end[owner] == 1 and flags[at] == 0
+            row = _put(accesses, kinds, row, WINDOW + 8 * owner, 8, values, INSTRUCTION, level)
+            values[0] = writes
+        row = _put(accesses, kinds, row, physical, size, values, event_kind, level)
         at += 4 if kind == ns.RECORD_ACCESS else 5
     return accesses[:row], kinds[:row], step + executed
-
-
-@njit(cache=_CACHE)
-def _slot(keys: Any, word: int, mask: int) -> int:  # noqa: ANN401
-    """Return where a word stands, or would stand, in an open hash table."""
-    place = np.int64((np.uint64(word) * np.uint64(0x9E37_79B9_7F4A_7C15)) >> np.uint64(40)) & mask
-    while keys[place] >= 0 and keys[place] != word:
-        place = (place + 1) & mask
-    return int(place)
-
-
-@njit(cache=_CACHE)
-def find_shared(accesses: Any) -> tuple[Any, int]:  # noqa: ANN401
-    """Return for each access whether its word is shared, and the number of shared words.
-
-    Also chains the accesses of each word.
-    """
-    count = len(accesses)
-    size = 16
-    while size < 2 * count:
-        size *= 2
-    keys = np.full(size, -1, dtype=np.int64)
-    agents = np.empty(size, dtype=np.int64)
-    is_many = np.zeros(size, dtype=np.bool_)
-    is_written = np.zeros(size, dtype=np.bool_)
-    latest = np.full(size, -1, dtype=np.int64)
-    places = np.empty(count, dtype=np.int64)
-    for row in range(count):
-        place = _slot(keys, accesses[row, A_WORD], size - 1)
-        if keys[place] < 0:
-            keys[place] = accesses[row, A_WORD]
-            agents[place] = accesses[row, A_AGENT]
-        elif agents[place] != accesses[row, A_AGENT]:
-            is_many[place] = True
-        if accesses[row, A_WRITE] != 0:
-            is_written[place] = True
-        accesses[row, A_BEFORE] = latest[place]
-        latest[place] = row
-        places[row] = place
-    shared = np.empty(count, dtype=np.bool_)
-    for row in range(count):
-        shared[row] = is_many[places[row]] and is_written[places[row]]
-    number = 0
-    for place in range(size):
-        number += is_many[place] and is_written[place]
-    return shared, number
-
-
-@njit(cache=_CACHE)
-def find_events(accesses: Any, kinds: Any, shared: Any, cores: int) -> Any:  # noqa: ANN401
-    """Return the events, in order, and note in each access which it belongs to."""
-    count = len(accesses)
-    events = np.empty((count + 1, EVENT_WORDS), dtype=np.int64)
-    last = np.full(cores, -1, dtype=np.int64)
-    number = 0
-    row = 0
-    while row < count:
-        core, step, kind = accesses[row, A_CORE], accesses[row, A_STEP], kinds[row, 0]
-        end = row
-        is_event = kind != INSTRUCTION
-        while (
-            end < count
-            and accesses[end, A_CORE] == core
-            and accesses[end, A_STEP] == step
-            and kinds[end, 0] == kind
-        ):
-            is_event = is_event or shared[end]
-            end += 1
-        if is_event:
-            event = events[number]
-            event[E_CORE], event[E_STEP], event[E_KIND] = core, step, kind
-            event[E_FIRST], event[E_END] = row, end
-            event[E_DEPTH] = kinds[row, 1]
-            event[E_BEFORE] = last[core]
-            event[E_POSITION] = 1 if last[core] < 0 else events[last[core], E_POSITION] + 1
-            event[E_IF] = accesses[row, A_IF]
-            for index in range(row, end):
-                accesses[index, A_EVENT] = number
-            last[core] = number
-            number += 1
-        row = end
-    return events[:number]

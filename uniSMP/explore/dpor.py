@@ -1,9 +1,14 @@
 """Dynamic partial-order reduction: one execution for each Mazurkiewicz trace.
 
 Source sets and sleep sets. A node is a place in the current execution at which something else may
-be tried; it is named by the number of instructions before it. Executions in which all that could go
-on sleeps are cut short: another one stands for them. A delivery is ordered with every event of its
-own core.
+be tried; it is named by the number of instructions and deliveries before it. Executions in which
+all that could go on sleeps are cut short: another one stands for them. A delivery is ordered with
+every event of its own core. What cores are kept from (they wait, or accept no interrupts) races,
+too.
+
+*Not seen*: that a handler reads or changes registers, flags or the frame of what it interrupts, so
+that its place between two instructions without events makes a difference; that somebody waits for
+what a waiting core writes and takes back again in every round, more than once.
 
 Source: Abdulla, Aronis, Jonsson, Sagonas, "Source sets: a foundation for optimal dynamic partial
 order reduction" (JACM 2017), algorithm 1.
@@ -18,15 +23,13 @@ from uniSMP.explore import ordering, sleeping
 from uniSMP.explore.analysis import Analysis, Analyst, Table
 from uniSMP.explore.collecting import (
     ACCESS_WORDS,
-    DELIVERED,
-    E_CORE,
     E_END,
     E_FIRST,
-    E_KIND,
     E_STEP,
+    E_TAKEN,
 )
 from uniSMP.explore.executor import Executor
-from uniSMP.explore.schedule import Slice, cut
+from uniSMP.explore.schedule import Slice, cut_at
 from uniSMP.explore.strategy import Execution, Move, as_moves, can_go_on, straight_on
 
 _END = 1 << 62, 0
@@ -37,7 +40,7 @@ class _Node:
     """A place at which processes are tried one after the other; sets are bit masks.
 
     Attributes:
-        place: instructions retired before, and whether a delivery has happened there.
+        place: instructions retired before, and deliveries.
         row: accesses before.
         running: the process being tried.
         prefix: the schedule up to there.
@@ -115,15 +118,20 @@ class Dpor:
         self._current = 0
         self._has_begun = self._is_disabled = False
         self._steps = 0
+        self._met: Table = np.zeros(0, dtype=np.int64)
         self.executions = self.blocked = 0
 
     def state(self) -> list[dict[str, Any]]:
         """Return what is left to do, JSON-able; empty before the first execution."""
-        return [node.as_dict() for node in self._nodes]
+        state = [node.as_dict() for node in self._nodes]
+        for facts in state[:1]:
+            facts["met"] = self._met.tolist()
+        return state
 
     def go_on(self, state: list[dict[str, Any]]) -> None:
         """Do what is left of an earlier exploration."""
         self._nodes = [_Node.from_dict(each) for each in state]
+        self._met = np.array(state[0]["met"] if state else [], dtype=np.int64)
         self._has_begun_at_all = True
 
     def new_execution(self) -> bool:
@@ -173,7 +181,7 @@ class Dpor:
         """Find the races of an execution."""
         node = self._tried
         if node is not None and self._is_disabled:
-            self._try_another(node)
+            self._try_another(node, execution)
             self.blocked += 1
             return
         if node is not None:
@@ -197,20 +205,27 @@ class Dpor:
             node = self._nodes[-1]
             self._finish(node)
             todo = node.todo & ~node.done & ~node.asleep
-            if todo and all(len(entry) for entry in node.entries.values()):
+            if todo and all(self._matters(entry) for entry in node.entries.values()):
                 node.running = (todo & -todo).bit_length() - 1
                 return node
             self._nodes.pop()
         return None
 
-    def _try_another(self, node: _Node) -> None:
-        """Let others do what a process that is disabled at a node was wanted for."""
+    def _matters(self, entry: Table) -> bool:
+        return bool(sleeping.matters(entry, self._met))
+
+    def _try_another(self, node: _Node, execution: Execution) -> None:
+        """Let others do what a process that is disabled at a node was wanted for, or it earlier."""
         node.disabled |= 1 << node.running
         node.done |= 1 << node.running
         for mask in node.wanted:
             able = mask & ~node.disabled
             if able and not able & (node.todo | node.done):
                 node.todo |= able & -able
+        analysis = execution.analysis
+        for earlier, mask, best in analysis.order(len(analysis.events)).tolist():
+            if best == node.running:
+                self._try_at(execution, earlier, mask, best)
 
     def _finish(self, node: _Node) -> None:
         """Note what the process that was tried would have done next."""
@@ -230,7 +245,8 @@ class Dpor:
                     continue
                 core, is_delivery = process % self._cores, process >= self._cores
                 wakes = sleeping.wakes_at(
-                    *(analysis.accesses, analysis.kinds, entry, node.row, core), is_delivery
+                    *(analysis.accesses, analysis.kinds, entry, node.row, core),
+                    *(is_delivery, self._met),
                 )
                 if wakes == sleeping.NEVER or wakes >= row:
                     mask |= 1 << process
@@ -247,12 +263,11 @@ class Dpor:
     def _find_more(self, execution: Execution) -> None:
         """Note at which nodes what else must be tried."""
         analysis = execution.analysis
-        events = analysis.events
+        self._met = sleeping.learn(self._met, analysis.accesses, analysis.shared)
         for earlier, mask, best in analysis.order().tolist():
             self._try_at(execution, earlier, mask, best)
-        for event in ordering.held_back(events).tolist():
-            core = int(events[event, E_CORE])
-            self._try_at(execution, event, 1 << core, core)
+        for event, mask, best in analysis.held_back().tolist():
+            self._try_at(execution, event, mask, best)
 
     def _try_at(self, execution: Execution, event: int, mask: int, best: int) -> None:
         """Have one process of a mask tried at an event, unless that happens anyway."""
@@ -260,9 +275,8 @@ class Dpor:
         events = analysis.events
         row = int(events[event, E_FIRST])
         running = ordering.process(events, event, self._cores)
-        delivers = bool(events[event, E_KIND] == DELIVERED)
-        step = int(events[event, E_STEP])
-        place = step, int(not delivers)
+        step, taken = int(events[event, E_STEP]), int(events[event, E_TAKEN])
+        place = step, taken
         index = next((at for at, each in enumerate(self._nodes) if each.place >= place), None)
         node = None if index is None else self._nodes[index]
         if node is not None and node.place == place:
@@ -277,7 +291,7 @@ class Dpor:
         if mask & asleep:
             return
         if node is None:
-            prefix = cut(execution.slices, step, delivers=not delivers)
+            prefix = cut_at(execution.slices, step, taken)
             entry = analysis.accesses[row : events[event, E_END]].copy()
             node = _Node(place, row, running, prefix, asleep, entry)
             self._nodes.insert(len(self._nodes) if index is None else index, node)

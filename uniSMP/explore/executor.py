@@ -22,7 +22,7 @@ from uniSMP.core import native_state as ns
 from uniSMP.core.core import Core, Stop
 from uniSMP.errors import DivergenceError
 from uniSMP.explore import waiting
-from uniSMP.explore.fabric import DELIVERY, SENT, Fabric
+from uniSMP.explore.fabric import DELIVERY, FRAME_BYTES, SENT, Fabric
 from uniSMP.explore.origin import Origin
 from uniSMP.explore.passing import Passing
 from uniSMP.explore.schedule import NMI, NO_VECTOR, Slice
@@ -34,7 +34,6 @@ from uniSMP.machine.outcome import Ending
 _FOREVER = 1 << 62
 _LOG_WORDS = 1 << 18
 _PAGE_MASK = 0xFFF
-_FRAME_BYTES = 40
 Column = npt.NDArray[np.int64]
 _NO_WAITING: Column = np.full(1, -1, dtype=np.int64)
 
@@ -256,14 +255,15 @@ class Executor:
         rip = core.engine.context.linear_rip
         if self._is_logged:
             self.marks.mark(core_id, DELIVERY + 8 * core_id, is_write=True, value=vector)
-            self.marks.mark(core_id, SENT + 8 * core_id, is_write=True)
+            priority = self.marks.priority(core_id)
+            self.marks.mark(core_id, SENT + 8 * core_id, is_write=True, value=priority)
         if is_nmi:
             boundary.deliver_nmi(core)
         else:
             boundary.deliver_interrupt(core, vector)
         if self._is_logged:
             self.log.words[place + 3] = _signed(rip)
-            self.log.words[place + 4] = self._stack_place(core, _FRAME_BYTES)
+            self.log.words[place + 4] = self._stack_place(core, FRAME_BYTES)
         self._parts.coherence.synchronize()
         return vector
 

@@ -6,6 +6,7 @@ Like the pushes of a delivery each belongs to the next instruction its core reti
 
 from typing import Any
 
+from uniSMP.arch.apic import DeliveryMode, LocalApicRegister
 from uniSMP.checks.history import Event
 from uniSMP.core import native_state as ns
 from uniSMP.devices.messages import InterruptMessage, Message
@@ -16,12 +17,17 @@ from uniSMP.machine.parts import MachineParts
 MARKS = 1 << 60
 """Addresses from here on are marks."""
 SENT = MARKS
-"""+ 8 * core: an interrupt was sent to the core, or a delivery there is about to begin."""
+"""+ 8 * core: an interrupt was sent to the core, or a delivery there is about to begin. `value` is
+the vector that was sent, or NO_VECTOR; of a delivery the class of its core's priority."""
 DELIVERY = MARKS | 1 << 20
 """+ 8 * core: a delivery; `value` is the vector, `linear` the interrupted address, `rip` the
 physical address below which the handler's part of the stack lies, or -1."""
+FRAME_BYTES = 40
+"""That is so far above the stack pointer with which the handler begins."""
 HALT = MARKS | 1 << 21
 """+ 8 * core: the instruction just retired was HLT."""
+WINDOW = MARKS | 3 << 20
+"""+ 8 * core: what the core accepts may change; `value` is its priority's class (PPR), 0-15."""
 PORT = MARKS | 1 << 22
 """+ port."""
 DEVICE = MARKS | 1 << 58
@@ -29,6 +35,10 @@ DEVICE = MARKS | 1 << 58
 _MEMORY_KINDS = frozenset({"mmio_read", "mmio_write"})
 _PAGE_MASK = 0xFFF
 _APIC_PAGE = 0xFEE0_0000
+_TASK_PRIORITY = _APIC_PAGE + int(LocalApicRegister.TPR)
+_WITH_VECTOR = frozenset({DeliveryMode.FIXED, DeliveryMode.LOWEST_PRIORITY})
+NO_VECTOR = 256
+"""Sent, but nobody knows which vector."""
 
 
 class Fabric(EventLog):
@@ -97,10 +107,28 @@ class Fabric(EventLog):
             page = values["address"] & ~_PAGE_MASK
             if page != _APIC_PAGE:
                 self.mark(core_id, DEVICE + page, is_write=True)
+            elif kind == "mmio_write" and values["address"] == _TASK_PRIORITY:
+                priority = self.priority(core_id, values["value"] & 0xFF)
+                self.mark(core_id, WINDOW + 8 * core_id, is_write=True, value=priority)
+        elif kind == "eoi":
+            priority = self.priority(core_id)
+            self.mark(core_id, WINDOW + 8 * core_id, is_write=True, value=priority)
         elif kind == "halt":
             self.mark(core_id, HALT + 8 * core_id, is_write=True)
         elif kind == "timer_fired":
-            self.mark(core_id, SENT + 8 * core_id, is_write=False)
+            self.mark(core_id, SENT + 8 * core_id, is_write=False, value=NO_VECTOR)
+
+    def priority(self, core_id: int, task_priority: int | None = None) -> int:
+        """Return the class of a core's priority, 0-15: it accepts interrupts of higher classes.
+
+        Args:
+            core_id: the core.
+            task_priority: its task priority register; None: what it holds.
+        """
+        apic = self._apics[core_id]
+        task_priority = apic.tpr if task_priority is None else task_priority
+        in_service = max(0, apic.state.isr.bit_length() - 1)
+        return max(task_priority, in_service) >> 4
 
     def message_routed(self, message: Message, core_ids: tuple[int, ...]) -> None:
         """Mark an interrupt that was sent."""
@@ -108,5 +136,6 @@ class Fabric(EventLog):
             super().message_routed(message, core_ids)
         if isinstance(message, InterruptMessage):
             source = 0 if message.source is None else message.source
+            vector = message.vector if message.delivery_mode in _WITH_VECTOR else NO_VECTOR
             for target in core_ids:
-                self.mark(source, SENT + 8 * target, is_write=False)
+                self.mark(source, SENT + 8 * target, is_write=False, value=vector)

@@ -20,19 +20,21 @@ from uniSMP.explore.collecting import (
     A_CORE,
     A_EVENT,
     A_MASK,
+    A_VALUE,
     A_WORD,
     A_WRITE,
     DELIVERED,
     E_BEFORE,
     E_CORE,
-    E_DEPTH,
     E_END,
     E_FIRST,
-    E_IF,
     E_KIND,
+    E_OPEN,
     E_POSITION,
+    E_VECTOR,
 )
-from uniSMP.explore.fabric import SENT
+from uniSMP.explore.fabric import NO_VECTOR, SENT
+from uniSMP.explore.schedule import NMI
 from uniSMP.native_cache import is_cache_writable
 
 _CACHE = is_cache_writable(__file__)
@@ -77,35 +79,70 @@ def _conflicts_before(accesses: Any, events: Any, event: int, found: Any) -> int
 
 @njit(cache=_CACHE)
 def _own_before(events: Any, event: int) -> int:  # noqa: ANN401
-    """Return the last event of the core of a delivery at which it might have come, or -1."""
+    """Return the last event of the core of a delivery before which it might have come, or -1."""
     own = events[event, E_BEFORE]
-    while own >= 0 and events[own, E_IF] == 0:
+    vector = events[event, E_VECTOR]
+    if vector == NMI:
+        return int(own)
+    while own >= 0 and events[own, E_OPEN] < 17 - (vector >> 4):
         own = events[own, E_BEFORE]
     return int(own)
 
 
 @njit(cache=_CACHE)
-def _is_pending(accesses: Any, events: Any, event: int, core: int) -> bool:  # noqa: ANN401
-    """Return whether more was sent to a core before an event than was delivered to it."""
+def _can_be_pending(
+    accesses: Any,  # noqa: ANN401
+    events: Any,  # noqa: ANN401
+    clocks: Any,  # noqa: ANN401
+    earlier: int,
+    delivery: int,
+) -> bool:
+    """Return whether something can be pending before an event that a delivery races with.
+
+    That is: it was sent before the delivery, not after that event in happens-before, and not
+    delivered before it.
+    """
+    core = events[delivery, E_CORE]
+    owner, position = events[earlier, E_CORE], events[earlier, E_POSITION]
     word = (SENT >> 3) + core
-    balance = 0
-    for row in range(events[event, E_FIRST]):
-        if accesses[row, A_WORD] == word:
-            balance += -1 if accesses[row, A_WRITE] != 0 else 1
-    return bool(balance > 0)
+    pending = np.zeros(NO_VECTOR + 1, dtype=np.bool_)
+    sent = False
+    for row in range(events[delivery, E_FIRST]):
+        event = accesses[row, A_EVENT]
+        if accesses[row, A_WORD] != word or event < 0:
+            continue
+        if accesses[row, A_WRITE] == 0:
+            if event < earlier or (event > earlier and clocks[event, owner] < position):
+                pending[accesses[row, A_VALUE]] = True
+            sent = True
+        elif event < earlier:
+            vector = events[event, E_VECTOR]
+            if vector < NO_VECTOR and pending[vector]:
+                pending[vector] = False
+            else:
+                pending[NO_VECTOR] = False
+    return not sent or bool(pending.any())
 
 
 @njit(cache=_CACHE)
-def initials(events: Any, clocks: Any, first: int, last: int, cores: int) -> int:  # noqa: ANN401
+def initials(
+    events: Any,  # noqa: ANN401
+    clocks: Any,  # noqa: ANN401
+    first: int,
+    last: int,
+    cores: int,
+    real: int,
+) -> int:
     """Return the processes that can begin what must come before `first` to turn a race round.
 
-    That is: the events behind `first` that do not happen after it, and then `last`.
+    That is: the events behind `first` that do not happen after it, and then `last`. Events from
+    number `real` on did not happen.
     """
     owner, position = events[first, E_CORE], events[first, E_POSITION]
     begun = np.full(cores, -1, dtype=np.int64)
     mask = 0
     for event in range(first + 1, last + 1):
-        if event != last and clocks[event, owner] >= position:
+        if event != last and (clocks[event, owner] >= position or event >= real):
             continue
         core = events[event, E_CORE]
         if begun[core] >= 0:
@@ -121,7 +158,7 @@ def initials(events: Any, clocks: Any, first: int, last: int, cores: int) -> int
 
 
 @njit(cache=_CACHE)
-def order(accesses: Any, events: Any, cores: int, new: int) -> tuple[Any, Any]:  # noqa: ANN401, C901, PLR0912
+def order(accesses: Any, events: Any, cores: int, new: int, real: int) -> tuple[Any, Any]:  # noqa: ANN401, C901, PLR0912
     """Return the vector clock of each event, and the races.
 
     Args:
@@ -129,6 +166,7 @@ def order(accesses: Any, events: Any, cores: int, new: int) -> tuple[Any, Any]: 
         events: see `collecting`.
         cores: number of cores.
         new: races whose later event comes before this one are left out.
+        real: so many events happened; the others could not, and are what cores were kept from.
 
     Returns:
         Clocks, a row of positions by core for each event; and rows (earlier event, processes of
@@ -166,13 +204,9 @@ def order(accesses: Any, events: Any, cores: int, new: int) -> tuple[Any, Any]: 
                         is_race = False
                 if not is_race:
                     continue
-                if (
-                    is_delivery
-                    and earlier != own
-                    and not _is_pending(accesses, events, earlier, core)
-                ):
-                    continue  # it could not come before what was sent
-                mask = initials(events, clocks, earlier, event, cores)
+                if is_delivery and not _can_be_pending(accesses, events, clocks, earlier, event):
+                    continue
+                mask = initials(events, clocks, earlier, event, cores, real)
                 best = process(events, event, cores)
                 if number == len(races):
                     races = np.concatenate((races, np.empty_like(races)))
@@ -180,26 +214,6 @@ def order(accesses: Any, events: Any, cores: int, new: int) -> tuple[Any, Any]: 
                 races[number, 2] = best
                 number += 1
     return clocks, races[:number]
-
-
-@njit(cache=_CACHE)
-def held_back(events: Any) -> Any:  # noqa: ANN401
-    """Return the deliveries behind whose handlers the same core has another event."""
-    found = np.empty(len(events), dtype=np.int64)
-    number = 0
-    for event in range(len(events)):
-        if events[event, E_KIND] != DELIVERED:
-            continue
-        core, depth = events[event, E_CORE], events[event, E_DEPTH]
-        for later in range(event + 1, len(events)):
-            if events[later, E_CORE] != core:
-                continue
-            is_delivery = events[later, E_KIND] == DELIVERED
-            if events[later, E_DEPTH] < depth or (is_delivery and events[later, E_DEPTH] == depth):
-                found[number] = event
-                number += 1
-                break
-    return found[:number]
 
 
 @njit(cache=_CACHE)

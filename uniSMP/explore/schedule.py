@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from uniSMP.machine.slice_log import NMI, NO_VECTOR
 
-__all__ = ["NMI", "NO_VECTOR", "Slice", "cut", "instructions", "switches"]
+__all__ = ["NMI", "NO_VECTOR", "Slice", "cut", "cut_at", "instructions", "switches"]
 
 
 class Slice(NamedTuple):
@@ -41,6 +41,29 @@ def cut(slices: Sequence[Slice], steps: int, *, delivers: bool) -> list[Slice]:
         if done or each.vector != NO_VECTOR:
             kept.append(each._replace(instructions=done))
         left -= done
+        if done < each.instructions:
+            break
+    return kept
+
+
+def cut_at(slices: Sequence[Slice], steps: int, deliveries: int) -> list[Slice]:
+    """Return the slices up to where so many instructions are retired, and deliveries have happened.
+
+    Args:
+        slices: a schedule.
+        steps: so many instructions of it are kept.
+        deliveries: so many deliveries of it are kept.
+    """
+    kept: list[Slice] = []
+    for each in slices:
+        takes = each.vector != NO_VECTOR
+        if takes and not deliveries:
+            break
+        deliveries -= takes
+        done = min(steps, each.instructions)
+        if done or takes:
+            kept.append(each._replace(instructions=done))
+        steps -= done
         if done < each.instructions:
             break
     return kept

@@ -99,6 +99,9 @@ class Performer:
                 break
             do(executor, move)
         is_over = executor.ending is not None or not can_go_on(executor)
+        analysis = self._analyst.look()
+        if executor.ending is None:
+            analysis.kept_from = self._analyst.kept_from()
         execution = Execution(
             slices=executor.slices,
             ending=executor.ending,
@@ -106,7 +109,7 @@ class Performer:
             is_unfinished=not is_over and executor.left <= 0,
             rests=tuple(executor.rests),
             waits=tuple(each is not None for each in executor.waits),
-            analysis=self._analyst.look(),
+            analysis=analysis,
         )
         strategy.finished(execution)
         return execution

@@ -12,7 +12,8 @@ import numpy as np
 
 from uniSMP.checks.history import DELIVERY, LOCKED, PAGE_WALK, WRITE, History
 from uniSMP.explore.analysis import Analysis
-from uniSMP.explore.collecting import A_CORE, A_STEP, A_WORD, A_WRITE, find_shared
+from uniSMP.explore.collecting import A_CORE, A_STEP, A_WORD, A_WRITE
+from uniSMP.explore.events import find_shared
 from uniSMP.explore.fabric import MARKS, SENT
 from uniSMP.machine.machine import Machine
 from uniSMP.machine.target import Target
