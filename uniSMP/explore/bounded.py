@@ -13,15 +13,15 @@ programs" (PLDI 2007); Coons, Musuvathi, McKinley, "Bounded partial-order reduct
 
 from collections import deque
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from uniSMP.explore import ordering
-from uniSMP.explore.collecting import DELIVERED, E_CORE, E_KIND, E_STEP
+from uniSMP.explore.collecting import E_STEP, E_TAKEN
 from uniSMP.explore.executor import Executor
 from uniSMP.explore.points import enabled
-from uniSMP.explore.schedule import NO_VECTOR, Slice, cut
+from uniSMP.explore.schedule import NO_VECTOR, Slice, cut_at
 from uniSMP.explore.strategy import Execution, Move, as_moves, can_go_on, straight_on
 
 
@@ -53,10 +53,10 @@ START = Branch((), -1, ())
 
 
 class _Choice(NamedTuple):
-    """Something that could be done at a place: `delivers` says whether a delivery there is kept."""
+    """Something that could be done, so many instructions after the scene, behind `prefix`."""
 
     step: int
-    delivers: bool
+    prefix: Sequence[Slice]
     process: int
 
 
@@ -135,7 +135,7 @@ class Bounded:
         for other in enabled(executor):
             if other[:2] != chosen[:2]:
                 process = other.core + self._cores if other.takes else other.core
-                self._free.append(_Choice(step, delivers=True, process=process))
+                self._free.append(_Choice(step, tuple(executor.slices), process))
 
     def finished(self, execution: Execution) -> None:
         """Note the schedules that branch off, but for those that are as good as known ones."""
@@ -145,20 +145,20 @@ class Bounded:
         for choice in self._races(execution):
             self._add_preemption(places, choice)
             start = places.put_on(choice.step)
-            self._add_preemption(places, _Choice(start, delivers=False, process=choice.process))
+            before = cut_at(execution.slices, start, places.deliveries_before(start))
+            self._add_preemption(places, _Choice(start, before, choice.process))
 
     def _races(self, execution: Execution) -> Iterator[_Choice]:
         """Yield what must be tried before the earlier events of races."""
         analysis = execution.analysis
         events = analysis.events
-        for earlier, mask, _ in analysis.order().tolist():
-            delivers = bool(events[earlier, E_KIND] != DELIVERED)
+        wanted = (analysis.order(), analysis.held_back())
+        for event, mask, _ in chain.from_iterable(each.tolist() for each in wanted):
+            step, taken = int(events[event, E_STEP]), int(events[event, E_TAKEN])
+            prefix = cut_at(execution.slices, step, taken)
             for process in range(2 * self._cores):
                 if mask >> process & 1:
-                    yield _Choice(int(events[earlier, E_STEP]), delivers, process)
-        for event in ordering.held_back(events).tolist():
-            core = int(events[event, E_CORE])
-            yield _Choice(int(events[event, E_STEP]), delivers=False, process=core)
+                    yield _Choice(step, prefix, process)
 
     def _add_preemption(self, places: "_Places", choice: _Choice) -> None:
         """Add what is tried where a core, or an interrupt, is kept from going on."""
@@ -170,12 +170,11 @@ class Bounded:
     def _add(self, places: "_Places", choice: _Choice, paid: tuple[int, ...]) -> None:
         if len(paid) > self._most:
             return
-        prefix = cut(places.slices, choice.step, delivers=choice.delivers)
-        key = (*places.key(prefix, choice.step), choice.process)
+        key = (*places.key(choice.prefix, choice.step), choice.process)
         known = self._known.get(key)
         if known is None or known > len(paid):
             self._known[key] = len(paid)
-            self._waiting[len(paid)].append(Branch(tuple(prefix), choice.process, paid))
+            self._waiting[len(paid)].append(Branch(tuple(choice.prefix), choice.process, paid))
 
 
 class _Places:
@@ -208,6 +207,13 @@ class _Places:
             if each.core != core:
                 begin, core = start, each.core
         return begin
+
+    def deliveries_before(self, step: int) -> int:
+        """Return how many interrupts were accepted before a step, not at it."""
+        return sum(
+            start < step and each.vector != NO_VECTOR
+            for start, each in zip(self._begins, self.slices, strict=True)
+        )
 
     def costs(self, step: int, core: int) -> bool:
         """Return whether it is a preemption that a core does something else than it did there."""
