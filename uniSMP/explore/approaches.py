@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from uniSMP.explore import ranges
-from uniSMP.explore.bounded import Bounded, Branch
+from uniSMP.explore.bounded import START, Bounded, Branch
 from uniSMP.explore.dpor import Dpor
 from uniSMP.explore.job import Job, JobResult, Payload, Plan
 from uniSMP.explore.methods import End, Summary
@@ -133,7 +133,7 @@ class BoundedWorker:
         """Run the schedules of a job and what branches off, up to the first violation."""
         shop = workshop(self._plan)
         branches = [Branch.from_list(each) for each in job.payload["branches"]]
-        strategy = Bounded(shop.learnt, self._most, branches)
+        strategy = Bounded(self._plan.config.cores, self._most, branches)
         tally = Tally(shop)
         while tally.executions < job.executions and not tally.found:
             if not tally.perform(strategy):
@@ -144,8 +144,8 @@ class BoundedWorker:
 def _grouped(branches: list[Branch]) -> list[Payload]:
     """Return jobs of schedules with equally many preemptions, those with fewest first."""
     payloads: list[Payload] = []
-    for preemptions in sorted({each.preemptions for each in branches}):
-        same = [each.as_list() for each in branches if each.preemptions == preemptions]
+    for preemptions in sorted({len(each.paid) for each in branches}):
+        same = [each.as_list() for each in branches if len(each.paid) == preemptions]
         payloads += [
             {"branches": same[at : at + _BRANCHES]} for at in range(0, len(same), _BRANCHES)
         ]
@@ -166,7 +166,7 @@ class BoundedApproach:
     def payloads(self) -> list[Payload]:
         """Return the one that goes straight on."""
         workshop(self._plan)
-        return [{"branches": [Branch((), None, 0).as_list()]}]
+        return [{"branches": [START.as_list()]}]
 
     def rest(self, summary: Summary) -> int | None:
         """Return how many schedules are known and not run; more may branch off."""

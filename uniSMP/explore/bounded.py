@@ -1,89 +1,88 @@
-"""Every schedule with at most K preemptions, at the places where cores meet.
+"""Every schedule with at most K preemptions, equivalent ones once.
 
 A preemption takes a core off that could go on, or holds back an interrupt that could be accepted.
-Where a core cannot go on, every other one is tried, for nothing. Schedules are worked off in the
-order of their preemptions: those with none, with one, and so on. Two that led to the same place by
-equivalent ways, with equally many preemptions, go on in the same ways: one is followed.
+Where a core cannot go on, every other one is tried, for nothing. Where it can, one is tried only
+before an event that races with a later one, and where the core was last put on: to take a core off
+elsewhere leads to the same traces with no fewer preemptions. Schedules are worked off in the order
+of their preemptions. Two that led to the same place by equivalent ways, with equally many
+preemptions, go on in the same ways: one is followed.
 
-Source: Musuvathi and Qadeer, "Iterative context bounding for systematic testing of multithreaded
-programs" (PLDI 2007).
+Sources: Musuvathi and Qadeer, "Iterative context bounding for systematic testing of multithreaded
+programs" (PLDI 2007); Coons, Musuvathi, McKinley, "Bounded partial-order reduction" (OOPSLA 2013).
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from uniSMP.explore.collecting import E_STEP
+from uniSMP.explore.collecting import E_STEP, E_TAKEN
 from uniSMP.explore.executor import Executor
-from uniSMP.explore.points import Learnt, enabled
-from uniSMP.explore.schedule import NO_VECTOR, Slice
-from uniSMP.explore.strategy import Execution, Move, as_moves, straight_on
+from uniSMP.explore.points import enabled
+from uniSMP.explore.schedule import NO_VECTOR, Slice, cut_at
+from uniSMP.explore.strategy import Execution, Move, as_moves, can_go_on, straight_on
 
 
 class Branch(NamedTuple):
-    """A schedule up to a place, and what is done there."""
+    """A schedule up to a place, and what is done there.
+
+    Attributes:
+        prefix: the schedule.
+        process: what is done, see `ordering`; -1: nothing, at the scene.
+        paid: steps since the scene at which preemptions were, this one included.
+    """
 
     prefix: tuple[Slice, ...]
-    move: Move | None
-    preemptions: int
+    process: int
+    paid: tuple[int, ...]
 
     def as_list(self) -> list[Any]:
         """Return it JSON-able."""
-        move = None if self.move is None else list(self.move)
-        return [[list(each) for each in self.prefix], move, self.preemptions]
+        return [[list(each) for each in self.prefix], self.process, list(self.paid)]
 
     @classmethod
     def from_list(cls, parts: list[Any]) -> "Branch":
         """Return what `as_list` was made of."""
-        prefix, move, preemptions = parts
-        slices = tuple(Slice(*each) for each in prefix)
-        return cls(slices, None if move is None else Move(*move), preemptions)
+        prefix, process, paid = parts
+        return cls(tuple(Slice(*each) for each in prefix), process, tuple(paid))
 
 
-class _Place(NamedTuple):
-    """A place in the execution under way at which something else could be done.
+START = Branch((), -1, ())
 
-    Attributes:
-        slices: number of slices up to there.
-        last: the last of them, as it stands.
-        step: instructions retired since the scene.
-        where: instructions retired by each core, and how many deliveries there have been.
-        move: what could be done.
-        preemptions: what that would come to.
-    """
 
-    slices: int
-    last: Slice | None
+class _Choice(NamedTuple):
+    """Something that could be done, so many instructions after the scene, behind `prefix`."""
+
     step: int
-    where: tuple[int, ...]
-    move: Move
-    preemptions: int
+    prefix: Sequence[Slice]
+    process: int
 
 
 class Bounded:
     """Explores schedules, those with the fewest preemptions first.
 
     Args:
-        learnt: places to choose at.
+        cores: number of cores.
         preemptions: K.
         branches: where to begin.
     """
 
     name = "bounded"
 
-    def __init__(self, learnt: Learnt, preemptions: int, branches: Sequence[Branch]) -> None:
-        self._learnt = learnt
+    def __init__(self, cores: int, preemptions: int, branches: Sequence[Branch]) -> None:
+        self._cores = cores
         self._most = preemptions
         self._waiting: list[deque[Branch]] = [deque() for _ in range(preemptions + 1)]
         for branch in branches:
-            self._waiting[branch.preemptions].append(branch)
+            self._waiting[len(branch.paid)].append(branch)
         self._known: dict[tuple[int, ...], int] = {}
-        self._branch = Branch((), None, 0)
+        self._branch = START
         self._script: list[Move] = []
         self._current = 0
-        self._places: list[_Place] = []
+        self._has_begun = False
+        self._free: list[_Choice] = []
 
     @property
     def left(self) -> list[Branch]:
@@ -96,56 +95,149 @@ class Bounded:
         if branches is None:
             return False
         self._branch = branches.popleft()
-        script = as_moves(list(self._branch.prefix))
-        if self._branch.move is not None:
-            script.append(self._branch.move)
-        self._script = script[::-1]
+        self._script = as_moves(list(self._branch.prefix))[::-1]
+        self._has_begun = self._branch.process < 0
         self._current = 0
-        self._places = []
+        self._free = []
         return True
 
     def next_slice(self, executor: Executor) -> Move | None:
         """Follow the prefix, do what is to be done, and go straight on."""
-        is_last = self._branch.preemptions == self._most
-        executor.stop_at(() if is_last else self._learnt.addresses)
+        executor.stop_at(())
         if self._script:
-            move = self._script.pop()
+            move: Move | None = self._script.pop()
+        elif not self._has_begun:
+            self._has_begun = True
+            move = self._first_move(executor)
+        else:
+            move = straight_on(executor, self._current)
+            if move is None:
+                is_over = can_go_on(executor) or not executor.pass_time()
+                return None if is_over else self.next_slice(executor)
+            self._note_free(executor, move)
+        if move is not None:
             self._current = move.core
-            return move
-        chosen = straight_on(executor, self._current, stops=not is_last)
-        if chosen is None:
-            return self.next_slice(executor) if executor.pass_time() else None
-        self._note_others(executor, chosen)
-        self._current = chosen.core
-        return chosen
+        return move
 
-    def _note_others(self, executor: Executor, chosen: Move) -> None:
-        """Note what else could be done here, within the bound."""
-        slices = executor.slices
-        cost = self._branch.preemptions + (chosen.core == self._current and bool(slices))
-        if cost > self._most:
+    def _first_move(self, executor: Executor) -> Move | None:
+        """Return what is to be tried; None where that is impossible."""
+        core, is_delivery = self._branch.process % self._cores, self._branch.process >= self._cores
+        can_take = executor.can_take(core)
+        if is_delivery:
+            return Move(core, takes=True) if can_take else None
+        return Move(core, holds=can_take) if executor.can_run(core) else None
+
+    def _note_free(self, executor: Executor, chosen: Move) -> None:
+        """Note what else could be done where the core that ran cannot go on."""
+        if chosen.core == self._current and executor.slices:
             return
-        last = slices[-1] if slices else None
         step = executor.steps - executor.first_step
-        deliveries = sum(each.vector != NO_VECTOR for each in slices)
-        where = (*(core.retired for core in executor.cores), deliveries)
         for other in enabled(executor):
             if other[:2] != chosen[:2]:
-                self._places.append(_Place(len(slices), last, step, where, other, cost))
+                process = other.core + self._cores if other.takes else other.core
+                self._free.append(_Choice(step, tuple(executor.slices), process))
 
     def finished(self, execution: Execution) -> None:
         """Note the schedules that branch off, but for those that are as good as known ones."""
-        if not self._places:
+        places = _Places(execution, self._branch.paid)
+        for choice in self._free:
+            self._add(places, choice, paid=places.paid_before(choice.step))
+        for choice in self._races(execution):
+            self._add_preemption(places, choice)
+            start = places.put_on(choice.step)
+            before = cut_at(execution.slices, start, places.deliveries_before(start))
+            self._add_preemption(places, _Choice(start, before, choice.process))
+
+    def _races(self, execution: Execution) -> Iterator[_Choice]:
+        """Yield what must be tried before the earlier events of races."""
+        analysis = execution.analysis
+        events = analysis.events
+        wanted = (analysis.order(), analysis.held_back())
+        for event, mask, _ in chain.from_iterable(each.tolist() for each in wanted):
+            step, taken = int(events[event, E_STEP]), int(events[event, E_TAKEN])
+            prefix = cut_at(execution.slices, step, taken)
+            for process in range(2 * self._cores):
+                if mask >> process & 1:
+                    yield _Choice(step, prefix, process)
+
+    def _add_preemption(self, places: "_Places", choice: _Choice) -> None:
+        """Add what is tried where a core, or an interrupt, is kept from going on."""
+        paid = places.paid_before(choice.step)
+        if places.costs(choice.step, choice.process % self._cores):
+            paid = (*paid, choice.step)
+        self._add(places, choice, paid)
+
+    def _add(self, places: "_Places", choice: _Choice, paid: tuple[int, ...]) -> None:
+        if len(paid) > self._most:
             return
-        hashes = execution.analysis.traces()
-        steps = execution.analysis.events[:, E_STEP]
-        for place in self._places:
-            trace = int(hashes[int(np.searchsorted(steps, place.step))])
-            key = trace, *place.where, place.move.core, int(place.move.takes)
-            known = self._known.get(key)
-            if known is not None and known <= place.preemptions:
-                continue
-            self._known[key] = place.preemptions
-            before = execution.slices[: place.slices - 1] if place.last is not None else []
-            prefix = (*before, place.last) if place.last is not None else ()
-            self._waiting[place.preemptions].append(Branch(prefix, place.move, place.preemptions))
+        key = (*places.key(choice.prefix, choice.step), choice.process)
+        known = self._known.get(key)
+        if known is None or known > len(paid):
+            self._known[key] = len(paid)
+            self._waiting[len(paid)].append(Branch(tuple(choice.prefix), choice.process, paid))
+
+
+class _Places:
+    """The places of one execution.
+
+    Args:
+        execution: the execution.
+        paid: steps at which its preemptions were.
+    """
+
+    def __init__(self, execution: Execution, paid: tuple[int, ...]) -> None:
+        self.slices = execution.slices
+        self._paid = paid
+        self._cores = execution.analysis.cores
+        self._hashes = execution.analysis.traces()
+        self._steps = execution.analysis.events[:, E_STEP]
+        ends = np.cumsum([0, *(each.instructions for each in self.slices)])
+        self._begins: list[int] = ends[:-1].tolist()
+
+    def paid_before(self, step: int) -> tuple[int, ...]:
+        """Return the steps of preemptions before a step."""
+        return tuple(each for each in self._paid if each < step)
+
+    def put_on(self, step: int) -> int:
+        """Return the step at which the core that retires the instruction `step` was put on."""
+        begin, core = 0, -1
+        for start, each in zip(self._begins, self.slices, strict=True):
+            if start > step:
+                break
+            if each.core != core:
+                begin, core = start, each.core
+        return begin
+
+    def deliveries_before(self, step: int) -> int:
+        """Return how many interrupts were accepted before a step, not at it."""
+        return sum(
+            start < step and each.vector != NO_VECTOR
+            for start, each in zip(self._begins, self.slices, strict=True)
+        )
+
+    def costs(self, step: int, core: int) -> bool:
+        """Return whether it is a preemption that a core does something else than it did there."""
+        before = -1
+        for start, each in zip(self._begins, self.slices, strict=True):
+            if start >= step:
+                break
+            before = each.core
+        goes_on = self.put_on(step) < step or step in self._paid
+        return goes_on and (core != before or self._delivers_at(step))
+
+    def _delivers_at(self, step: int) -> bool:
+        """Return whether an interrupt was accepted there."""
+        return any(
+            start == step and each.vector != NO_VECTOR
+            for start, each in zip(self._begins, self.slices, strict=True)
+        )
+
+    def key(self, prefix: Sequence[Slice], step: int) -> tuple[int, ...]:
+        """Return what is equal for places from which executions go on in the same ways."""
+        retired = [0] * self._cores
+        for each in prefix:
+            retired[each.core] += each.instructions
+        deliveries = sum(each.vector != NO_VECTOR for each in prefix)
+        last = prefix[-1].core if prefix else -1
+        trace = int(self._hashes[int(np.searchsorted(self._steps, step))])
+        return trace, *retired, deliveries, last

@@ -41,7 +41,7 @@ class Budget:
     trace_cores: tuple[int, ...] = (2,)
     pct_cores: int = 4
     pct_executions: int = 10_000
-    traces: str | None = "traces"
+    traces: str | None = "traces/violations"
 
 
 SMALL = Budget(bounded_cores=(2,), pct_executions=0, traces=None)
@@ -89,7 +89,7 @@ def verdict(name: str, budget: Budget | None = None) -> Verdict:
             kept = None
             folder = (budget or Budget()).traces
             if folder is not None:
-                path = Path(folder) / f"violation-{name}.rec"
+                path = Path(folder) / f"{name}.rec"
                 keep_counterexample(plan, content, path)
                 kept = path.as_posix()
             return Verdict("violated", str(content["check"]), bound, executions, kept)
