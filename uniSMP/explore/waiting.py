@@ -144,8 +144,18 @@ def _low_bytes(size: int) -> int:
 
 
 @njit(cache=_CACHE)
+def _agrees(first: int, size: int, value: int, start: int, length: int, wanted: int) -> bool:
+    """Return whether two accesses have the same bytes where they overlap."""
+    begin, end = max(first, start), min(first + size, start + length)
+    for byte in range(begin, end):
+        if (value >> 8 * (byte - first) ^ wanted >> 8 * (byte - start)) & 0xFF != 0:
+            return False
+    return True
+
+
+@njit(cache=_CACHE)
 def only_repeats(words: Any, begin: int, end: int, core: int) -> bool:  # noqa: ANN401
-    """Return whether a core knew all that a round read: had read or written it, nobody else since.
+    """Return whether a core knew all that a round read: it read or wrote it, and it is still so.
 
     Args:
         words: the log.
@@ -172,7 +182,9 @@ def only_repeats(words: Any, begin: int, end: int, core: int) -> bool:  # noqa: 
                         value = words[at + 2] >> (8 * (start - first))
                         differs = (value ^ inputs[index, 2]) & _low_bytes(length)
                         is_known[index] = differs == 0
-                    elif writes:
+                    elif writes and not _agrees(
+                        *(first, size, words[at + 2], start, length, inputs[index, 2])
+                    ):
                         is_known[index] = False
         at += _length(word)
     return bool(is_known.all())
