@@ -1,6 +1,8 @@
-"""How many executions schedules that aim at nothing need to break `window_swapped`; print a table.
+"""How many executions it takes to break `window_swapped`: strategies, and schedules without aim.
 
     benchmarks/windows.py [--seconds 60] [--first SEED]
+
+The strategies explore from `explore_from`; those that draw lots are tried with several seeds.
 
 Every execution is a full run from power-on of two cores with a seed of its own. Where none broke,
 the mean is with 95 % confidence more than a third of the executions made. Beside that stands what
@@ -9,6 +11,7 @@ once: core 1 must end a slice at the window, and core 0 pass both loads before c
 """
 
 import argparse
+import sys
 import time
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
@@ -20,6 +23,13 @@ from rich.table import Table
 
 from uniSMP import Image, Machine, Outcome, SeededRandom, assemble_file
 from uniSMP.assembler import library
+from uniSMP.explore.bounded import START, Bounded
+from uniSMP.explore.dpor import Dpor
+from uniSMP.explore.pct import Pct
+from uniSMP.explore.points import learn
+from uniSMP.explore.random_walk import RandomWalk
+from uniSMP.explore.scene import set_scene
+from uniSMP.explore.strategy import Performer, Strategy
 from uniSMP.schedule.policy import Schedule, Slice, check_quantum
 from uniSMP.schedule.prng import SplitMix64
 
@@ -28,6 +38,8 @@ QUANTA = (100, 1_000, 10_000, 100_000)
 # second store (tests/guest/test_litmus.py counts the whole).
 _FIRST_LOAD, _SECOND_LOAD, _OPEN = 50_004, 50_005, 50_005
 _LIMIT_INSTRUCTIONS = 2_000_000
+SEEDS, MOST = 20, 10_000
+"""Seeds for strategies that draw lots, and most executions with each."""
 _NEGLIGIBLE = 1e-15
 Column = npt.NDArray[np.float64]
 MakeSchedule = Callable[[int, int], Schedule]
@@ -125,8 +137,41 @@ def needed(executions: int, broken: int) -> str:
     return f"{executions / broken:,.0f}" if broken else f"> {executions / 3:,.0f}"
 
 
+def explored(image: Image, first_seed: int) -> Table:
+    """Return a table of the executions that each strategy needs."""
+    machine = Machine(cores=2)
+    machine.load(image)
+    performer = Performer(set_scene(machine))
+    executor = performer.executor
+    learnt = learn(performer)
+    seeds = range(first_seed, first_seed + SEEDS)
+    lots: dict[str, Callable[[int], Strategy]] = {
+        "PCT d=2": lambda seed: Pct(learnt, seed, range(MOST), depth=2, cores=2),
+        "random walk": lambda seed: RandomWalk(learnt, seed, range(MOST)),
+    }
+    table = Table(box=None, pad_edge=False)
+    for title in ("strategy", "seeds", "needed", "at most"):
+        table.add_column(title, justify="left" if title == "strategy" else "right")
+    for name, strategy in (("DPOR", Dpor(executor)), ("bounded K=1", Bounded(2, 1, [START]))):
+        table.add_row(name, "-", str(executions_to_break(performer, strategy)), "")
+    for name, make in lots.items():
+        counts = [executions_to_break(performer, make(seed)) for seed in seeds]
+        table.add_row(name, str(SEEDS), f"{sum(counts) / SEEDS:.1f}", str(max(counts)))
+    return table
+
+
+def executions_to_break(performer: Performer, strategy: Strategy) -> int:
+    """Return the number of the first execution in which the guest fails."""
+    number = 0
+    while (execution := performer.perform(strategy)) is not None:
+        number += 1
+        if execution.ending is not None and execution.ending.outcome is Outcome.GUEST_FAILED:
+            return number
+    sys.exit(f"{strategy.name} found nothing in {number} executions")
+
+
 def main() -> None:
-    """Measure every schedule with every quantum."""
+    """Measure every strategy, and every schedule with every quantum."""
     parser = argparse.ArgumentParser(description="Runs that break window_swapped.")
     parser.add_argument("--seconds", type=float, default=60, help="in all")
     parser.add_argument("--first", type=int, default=1, help="the first seed")
@@ -141,7 +186,10 @@ def main() -> None:
             runs, broken, taken = measure(image, make, quantum, options.first, each)
             counts = (f"{runs:,}", f"{runs / taken:.1f}", str(broken), needed(runs, broken))
             table.add_row(name, f"{quantum:,}", *counts, f"{1 / chance(quantum):,.0f}")
-    Console(width=100).print(table)
+    console = Console(width=100)
+    console.print(explored(image, options.first))
+    console.print()
+    console.print(table)
 
 
 if __name__ == "__main__":

@@ -1,18 +1,23 @@
 """Learns where cores meet: the instructions before which random strategies choose anew.
 
 A few executions are run, each from the scene, until several in a row have shown no new place. They
-depend on the scene alone, so that every process that explores it learns the same.
+depend on the scene alone, so that every process that explores it learns the same. Two cores meet in
+a word that both access and one writes, be it in different executions.
 """
 
 from dataclasses import dataclass
 
-from uniSMP.explore.collecting import A_ADDRESS, DELIVERED, E_FIRST, E_KIND
+import numpy as np
+
+from uniSMP.explore.collecting import A_ADDRESS, A_AGENT, A_CORE, A_WORD, A_WRITE
 from uniSMP.explore.executor import Executor
+from uniSMP.explore.fabric import MARKS
 from uniSMP.explore.strategy import Execution, Move, Performer, straight_on
 from uniSMP.schedule.prng import SplitMix64
 
-_ENOUGH = 6
-_MOST = 60
+_ENOUGH = 30
+_MOST = 300
+_LAST_WORD = MARKS >> 3
 _MASK64 = (1 << 64) - 1
 
 
@@ -38,11 +43,38 @@ def enabled(executor: Executor) -> list[Move]:
     return moves
 
 
-def addresses_of(execution: Execution) -> set[int]:
-    """Return the linear addresses of the instructions of an execution that are events."""
-    analysis = execution.analysis
-    events = analysis.events[analysis.events[:, E_KIND] != DELIVERED]
-    return {int(each) & _MASK64 for each in analysis.accesses[events[:, E_FIRST], A_ADDRESS]}
+class _Meetings:
+    """Who has accessed which words, in all executions together.
+
+    Args:
+        cores: number of cores.
+
+    Attributes:
+        addresses: of instructions that accessed words in which cores, or their handlers, meet.
+    """
+
+    def __init__(self, cores: int) -> None:
+        self._cores = cores
+        self._agents: dict[int, int] = {}
+        self._written: set[int] = set()
+        self._users: dict[int, set[int]] = {}
+        self.addresses: set[int] = set()
+
+    def add(self, execution: Execution) -> None:
+        """Take note of an execution."""
+        rows = execution.analysis.accesses
+        rows = rows[rows[:, A_WORD] < _LAST_WORD]
+        in_handler = rows[:, A_AGENT] >= self._cores
+        agent = rows[:, A_CORE] + self._cores * in_handler
+        columns = (rows[:, A_WORD], rows[:, A_ADDRESS], agent, rows[:, A_WRITE])
+        for word, address, who, writes in np.unique(np.stack(columns), axis=1).T.tolist():
+            mask = self._agents[word] = self._agents.get(word, 0) | 1 << who
+            users = self._users.setdefault(word, set())
+            users.add(address & _MASK64)
+            if writes:
+                self._written.add(word)
+            if word in self._written and mask & (mask - 1):
+                self.addresses |= users
 
 
 class _Scout:
@@ -55,8 +87,13 @@ class _Scout:
         self._random = SplitMix64(0)
         self._number = -1
         self._current = 0
-        self.addresses: set[int] = set()
+        self._meetings = _Meetings(cores)
         self.moves = self.most_moves = 0
+
+    @property
+    def addresses(self) -> set[int]:
+        """Where cores meet."""
+        return self._meetings.addresses
 
     def new_execution(self) -> bool:
         """Begin another execution."""
@@ -80,7 +117,7 @@ class _Scout:
 
     def finished(self, execution: Execution) -> None:
         """Take note of new places."""
-        self.addresses |= addresses_of(execution)
+        self._meetings.add(execution)
         self.most_moves = max(self.most_moves, self.moves)
 
 

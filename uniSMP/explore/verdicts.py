@@ -89,6 +89,7 @@ def verdict(name: str, budget: Budget | None = None) -> Verdict:
             kept = None
             folder = (budget or Budget()).traces
             if folder is not None:
+                Path(folder).mkdir(parents=True, exist_ok=True)
                 path = Path(folder) / f"{name}.rec"
                 keep_counterexample(plan, content, path)
                 kept = path.as_posix()

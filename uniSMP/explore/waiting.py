@@ -2,7 +2,7 @@
 
 Such a round has changed nothing but bytes below the stack pointer that it wrote before it read
 them, which an interrupt may overwrite at any time. The core goes on when a byte that it read has
-another value. A round that only repeats what the core read before, while nobody changed it, tells
+another value. A round that only repeats what the core read before, while nobody wrote there, tells
 nobody anything: it can be taken back.
 """
 
@@ -144,8 +144,18 @@ def _low_bytes(size: int) -> int:
 
 
 @njit(cache=_CACHE)
+def _agrees(first: int, size: int, value: int, start: int, length: int, wanted: int) -> bool:
+    """Return whether two accesses have the same bytes where they overlap."""
+    begin, end = max(first, start), min(first + size, start + length)
+    for byte in range(begin, end):
+        if (value >> 8 * (byte - first) ^ wanted >> 8 * (byte - start)) & 0xFF != 0:
+            return False
+    return True
+
+
+@njit(cache=_CACHE)
 def only_repeats(words: Any, begin: int, end: int, core: int) -> bool:  # noqa: ANN401
-    """Return whether a core knew all that a round read: had read or written it, and nobody changed it since.
+    """Return whether a core knew all that a round read: it read or wrote it, and it is still so.
 
     Args:
         words: the log.
@@ -168,14 +178,13 @@ def only_repeats(words: Any, begin: int, end: int, core: int) -> bool:  # noqa: 
             for index in range(len(inputs)):
                 start, length = inputs[index, 0], inputs[index, 1]
                 if first < start + length and start < first + size:
-                    if first <= start and start + length <= first + size:
+                    if doer == core and first <= start and start + length <= first + size:
                         value = words[at + 2] >> (8 * (start - first))
                         differs = (value ^ inputs[index, 2]) & _low_bytes(length)
-                        if doer == core:
-                            is_known[index] = differs == 0
-                        elif writes and differs != 0:
-                            is_known[index] = False
-                    elif writes:
+                        is_known[index] = differs == 0
+                    elif writes and not _agrees(
+                        *(first, size, words[at + 2], start, length, inputs[index, 2])
+                    ):
                         is_known[index] = False
         at += _length(word)
     return bool(is_known.all())
