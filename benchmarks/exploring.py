@@ -13,7 +13,7 @@ from entries import ROUNDS, Entry, cost_entry
 from uniSMP import Machine, assemble_file
 from uniSMP.assembler.library import program_path
 from uniSMP.explore.analysis import Analysis, Analyst
-from uniSMP.explore.bounded import START, Bounded
+from uniSMP.explore.bounded import Bounded
 from uniSMP.explore.dpor import Dpor
 from uniSMP.explore.executor import Executor
 from uniSMP.explore.origin import Origin
@@ -71,7 +71,7 @@ def _strategies(executor: Executor, learnt: Learnt) -> list[tuple[str, Iterator[
         ("dpor", _again(lambda: Dpor(executor))),
         ("pct", _again(lambda: Pct(learnt, SEED, numbers, depth=DEPTH, cores=CORES))),
         ("random", _again(lambda: RandomWalk(learnt, SEED, numbers))),
-        ("bounded", _again(lambda: Bounded(CORES, PREEMPTIONS, [START]))),
+        ("bounded", _again(lambda: Bounded(CORES, PREEMPTIONS))),
     ]
 
 

@@ -23,7 +23,7 @@ from rich.table import Table
 
 from uniSMP import Image, Machine, Outcome, SeededRandom, assemble_file
 from uniSMP.assembler import library
-from uniSMP.explore.bounded import START, Bounded
+from uniSMP.explore.bounded import Bounded
 from uniSMP.explore.dpor import Dpor
 from uniSMP.explore.pct import Pct
 from uniSMP.explore.points import learn
@@ -152,7 +152,7 @@ def explored(image: Image, first_seed: int) -> Table:
     table = Table(box=None, pad_edge=False)
     for title in ("strategy", "seeds", "needed", "at most"):
         table.add_column(title, justify="left" if title == "strategy" else "right")
-    for name, strategy in (("DPOR", Dpor(executor)), ("bounded K=1", Bounded(2, 1, [START]))):
+    for name, strategy in (("DPOR", Dpor(executor)), ("bounded K=1", Bounded(2, 1))):
         table.add_row(name, "-", str(executions_to_break(performer, strategy)), "")
     for name, make in lots.items():
         counts = [executions_to_break(performer, make(seed)) for seed in seeds]

@@ -4,7 +4,7 @@ import pytest
 
 from uniSMP import Machine
 from uniSMP.errors import DivergenceError
-from uniSMP.explore.bounded import START, Bounded
+from uniSMP.explore.bounded import Bounded
 from uniSMP.explore.executor import Executor
 from uniSMP.explore.scene import set_scene
 from uniSMP.explore.schedule import Slice, cut, switches
@@ -29,7 +29,7 @@ def make(program: str, cores: int = 2) -> Executor:
 def executions(executor: Executor, most: int) -> list[tuple[list[Slice], str]]:
     """Return schedules with one preemption, as many as there are up to `most`."""
     performer = Performer(executor)
-    strategy = Bounded(len(executor.cores), 1, [START])
+    strategy = Bounded(len(executor.cores), 1)
     found: list[tuple[list[Slice], str]] = []
     while len(found) < most and (execution := performer.perform(strategy)) is not None:
         found.append((execution.slices, executor.machine.digest()))
@@ -39,7 +39,7 @@ def executions(executor: Executor, most: int) -> list[tuple[list[Slice], str]]:
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_machine_is_put_back_exactly(program: str) -> None:
     executor = make(program)
-    Performer(executor).perform(Bounded(len(executor.cores), 0, [START]))
+    Performer(executor).perform(Bounded(len(executor.cores), 0))
     executor.rewind()  # what page walkers mark once stays marked
     scene = executor.machine.digest()
     found = executions(executor, 12)

@@ -138,7 +138,10 @@ def make_plan(target: str, board: MachineOptions, options: ExploreOptions) -> Pl
         from_symbol=_symbol(guest, options.from_symbol, "--from", FROM_LABEL),
         until_symbol=_symbol(guest, options.until_symbol, "--until", UNTIL_LABEL),
         checks=tuple(checks),
-        limits=Limits(instructions=options.max_instructions),
+        limits=Limits(
+            instructions=options.max_instructions,
+            executions=find_method(options.strategy).job_executions,
+        ),
     )
 
 

@@ -42,7 +42,7 @@ _XMM_STRIDE = 8
 
 @njit(cache=_CACHE)
 def fingerprint(state: Any) -> int:  # noqa: ANN401
-    """Return a hash of general and SSE registers, flags, mode and CR3; the x87 is left out."""
+    """Return a hash of general, x87 and SSE registers, flags, segments, control registers."""
     quads = carray(pointer(np.uint64(state[ns.ENV])), (_QUADS,), np.uint64)
     total, factor = np.uint64(0), _FACTOR
     for number in range(_REGISTERS):
@@ -52,11 +52,14 @@ def fingerprint(state: Any) -> int:  # noqa: ANN401
         at = (cx.XMM >> 3) + number * _XMM_STRIDE
         total += (quads[at] ^ (quads[at + 1] << np.uint64(1))) * factor
         factor += _STEP
+    for number in range(cx.HFLAGS >> 3, cx.XMM >> 3):  # mode, segments, control registers, x87
+        factor += _STEP
+        total += (quads[number] ^ (quads[number] >> np.uint64(27))) * factor
+    factor += _STEP
     total += (quads[cx.EFLAGS >> 3] & _KEPT_FLAGS) * factor
     for number in range(cx.CC_DST >> 3, (cx.CC_OP >> 3) + 2):
         factor += _STEP
         total += (quads[number] ^ (quads[number] >> np.uint64(31))) * factor
-    total ^= quads[cx.CR3 >> 3]
     return int(np.int64(total ^ (total >> np.uint64(32))))
 
 

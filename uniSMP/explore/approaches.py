@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from uniSMP.explore import ranges
-from uniSMP.explore.bounded import START, Bounded, Branch
+from uniSMP.explore.bounded import Bounded
 from uniSMP.explore.dpor import Dpor
 from uniSMP.explore.job import Job, JobResult, Payload, Plan
 from uniSMP.explore.methods import End, Summary
@@ -15,8 +15,8 @@ from uniSMP.explore.workshop import Tally, check_parameter, workshop
 
 UNFINISHED = "unfinished"
 """Name in `JobResult.counts`: executions that reached the limit of instructions."""
-_BRANCHES = 64
-"""So many schedules that branch off make one job."""
+ENDED = "ended by the guest"
+"""Also there: executions that the guest ended while other cores could go on."""
 
 
 def _result(tally: Tally, more: list[Payload]) -> JobResult:
@@ -25,7 +25,7 @@ def _result(tally: Tally, more: list[Payload]) -> JobResult:
         blocked=tally.blocked,
         found=tally.found,
         more=more,
-        counts={UNFINISHED: tally.unfinished},
+        counts={UNFINISHED: tally.unfinished, ENDED: tally.ended},
         sets=tally.sets,
     )
 
@@ -34,6 +34,12 @@ def _verdict(summary: Summary) -> str:
     """Return what was seen, as the end of a sentence."""
     unfinished = summary.counts.get(UNFINISHED, 0)
     rest = f" ({unfinished:,} reached the limit of instructions)" if unfinished else ""
+    ended = summary.counts.get(ENDED, 0)
+    if ended:
+        rest += (
+            f"; {ended:,} were ended by the guest while other cores could go on: what these might "
+            "have done before is not covered"
+        )
     if not summary.found:
         return f"none violates anything that was checked{rest}"
     times = sum(each.times for each in summary.found)
@@ -113,7 +119,7 @@ class PctApproach(NumberedApproach):
         learnt = workshop(self._plan).learnt
         return (
             f"PCT d={pct.depth}: {summary.executions:,} executions, {_verdict(summary)}; a bug of "
-            f"depth {pct.depth} is missed with a probability <= {missed:.2g} "
+            f"depth {pct.depth} at the places learnt is missed with a probability <= {missed:.2g} "
             f"(n={2 * self._plan.config.cores}, k={learnt.choices})"
         )
 
@@ -130,26 +136,15 @@ class BoundedWorker:
         self._most = check_parameter(plan, "preemptions", 2, 0, 64)
 
     def run(self, job: Job) -> JobResult:
-        """Run the schedules of a job and what branches off, up to the first violation."""
+        """Run the next schedules, up to the first violation."""
         shop = workshop(self._plan)
-        branches = [Branch.from_list(each) for each in job.payload["branches"]]
-        strategy = Bounded(self._plan.config.cores, self._most, branches)
-        tally = Tally(shop)
+        strategy = Bounded(self._plan.config.cores, self._most, job.payload)
+        tally, is_over = Tally(shop), False
         while tally.executions < job.executions and not tally.found:
             if not tally.perform(strategy):
+                is_over = True
                 break
-        return _result(tally, _grouped(strategy.left))
-
-
-def _grouped(branches: list[Branch]) -> list[Payload]:
-    """Return jobs of schedules with equally many preemptions, those with fewest first."""
-    payloads: list[Payload] = []
-    for preemptions in sorted({len(each.paid) for each in branches}):
-        same = [each.as_list() for each in branches if len(each.paid) == preemptions]
-        payloads += [
-            {"branches": same[at : at + _BRANCHES]} for at in range(0, len(same), _BRANCHES)
-        ]
-    return payloads
+        return _result(tally, [] if is_over else [strategy.state()])
 
 
 class BoundedApproach:
@@ -166,11 +161,11 @@ class BoundedApproach:
     def payloads(self) -> list[Payload]:
         """Return the one that goes straight on."""
         workshop(self._plan)
-        return [{"branches": [START.as_list()]}]
+        return [Bounded(self._plan.config.cores, self._most).state()]
 
     def rest(self, summary: Summary) -> int | None:
-        """Return how many schedules are known and not run; more may branch off."""
-        return summary.pending * _BRANCHES if summary.pending else 0
+        """Return None: how large the tree is shows at the end."""
+        return None if summary.pending else 0
 
     def statement(self, summary: Summary) -> str:
         """Return what was done and seen."""

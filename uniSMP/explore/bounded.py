@@ -12,7 +12,7 @@ programs" (PLDI 2007); Coons, Musuvathi, McKinley, "Bounded partial-order reduct
 """
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -22,7 +22,7 @@ from uniSMP.explore.collecting import E_STEP, E_TAKEN
 from uniSMP.explore.executor import Executor
 from uniSMP.explore.points import enabled
 from uniSMP.explore.schedule import NO_VECTOR, Slice, cut_at
-from uniSMP.explore.strategy import Execution, Move, as_moves, can_go_on, straight_on
+from uniSMP.explore.strategy import Execution, Move, as_moves, can_go_on, let_time_pass, straight_on
 
 
 class Branch(NamedTuple):
@@ -66,28 +66,33 @@ class Bounded:
     Args:
         cores: number of cores.
         preemptions: K.
-        branches: where to begin.
+        state: what is left of an earlier exploration, as `state` returned it; else all is.
     """
 
     name = "bounded"
 
-    def __init__(self, cores: int, preemptions: int, branches: Sequence[Branch]) -> None:
+    def __init__(
+        self, cores: int, preemptions: int, state: Mapping[str, Any] | None = None
+    ) -> None:
         self._cores = cores
         self._most = preemptions
         self._waiting: list[deque[Branch]] = [deque() for _ in range(preemptions + 1)]
+        self._known: dict[int, int] = {}
+        branches = [START] if state is None else map(Branch.from_list, state["branches"])
         for branch in branches:
             self._waiting[len(branch.paid)].append(branch)
-        self._known: dict[tuple[int, ...], int] = {}
+        if state is not None:
+            self._known = dict(state["known"])
         self._branch = START
         self._script: list[Move] = []
         self._current = 0
         self._has_begun = False
         self._free: list[_Choice] = []
 
-    @property
-    def left(self) -> list[Branch]:
-        """What is left to do."""
-        return [branch for branches in self._waiting for branch in branches]
+    def state(self) -> dict[str, Any]:
+        """Return what is left to do, JSON-able."""
+        branches = [branch.as_list() for waiting in self._waiting for branch in waiting]
+        return {"branches": branches, "known": [list(each) for each in self._known.items()]}
 
     def new_execution(self) -> bool:
         """Begin with the next schedule."""
@@ -104,6 +109,8 @@ class Bounded:
     def next_slice(self, executor: Executor) -> Move | None:
         """Follow the prefix, do what is to be done, and go straight on."""
         executor.stop_at(())
+        if self._script or not self._has_begun:
+            let_time_pass(executor)
         if self._script:
             move: Move | None = self._script.pop()
         elif not self._has_begun:
@@ -170,7 +177,7 @@ class Bounded:
     def _add(self, places: "_Places", choice: _Choice, paid: tuple[int, ...]) -> None:
         if len(paid) > self._most:
             return
-        key = (*places.key(choice.prefix, choice.step), choice.process)
+        key = hash((*places.key(choice.prefix, choice.step), choice.process))
         known = self._known.get(key)
         if known is None or known > len(paid):
             self._known[key] = len(paid)
@@ -237,7 +244,7 @@ class _Places:
         retired = [0] * self._cores
         for each in prefix:
             retired[each.core] += each.instructions
-        deliveries = sum(each.vector != NO_VECTOR for each in prefix)
+        taken = hash(tuple((each.core, each.vector) for each in prefix if each.vector != NO_VECTOR))
         last = prefix[-1].core if prefix else -1
         trace = int(self._hashes[int(np.searchsorted(self._steps, step))])
-        return trace, *retired, deliveries, last
+        return trace, *retired, taken, last

@@ -42,11 +42,13 @@ METHODS: dict[str, Method] = {
         BoundedApproach,
         BoundedWorker,
         frozenset({"preemptions"}),
+        job_executions=2_000,
     ),
     "dpor": Method(
         "every schedule, but only one of those that differ in nothing",
         DporApproach,
         DporWorker,
+        job_executions=500,
     ),
 }
 """By the name on the command line."""

@@ -30,7 +30,7 @@ from uniSMP.explore.collecting import (
 )
 from uniSMP.explore.executor import Executor
 from uniSMP.explore.schedule import Slice, cut_at
-from uniSMP.explore.strategy import Execution, Move, as_moves, can_go_on, straight_on
+from uniSMP.explore.strategy import Execution, Move, as_moves, can_go_on, let_time_pass, straight_on
 
 _END = 1 << 62, 0
 
@@ -150,6 +150,8 @@ class Dpor:
 
     def next_slice(self, executor: Executor) -> Move | None:
         """Follow the prefix, then the process to be tried, then go straight on."""
+        if self._script or not self._has_begun:
+            let_time_pass(executor)
         if self._script:
             move: Move | None = self._script.pop()
         elif self._tried is not None and not self._has_begun:

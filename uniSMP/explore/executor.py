@@ -267,6 +267,11 @@ class Executor:
         self._parts.coherence.synchronize()
         return vector
 
+    @property
+    def waits_for_time(self) -> bool:
+        """Whether a device will act by itself, which might let some core go on."""
+        return self._board.deadline_ticks != NEVER
+
     def pass_time(self) -> bool:
         """Let time pass until a device acts, where no core can do anything; False: none will."""
         deadline = self._board.deadline_ticks
@@ -285,12 +290,14 @@ class Executor:
         self._watch_spins(core, is_wanted=False)
         self._enter(core, NO_VECTOR)
         before = core.retired
-        count = max(1, self._clock.instructions_until(deadline))
-        while core.retired < before + count and self.boundary.ending is None and core.can_run:
-            self._loop.run_core(core, before + count - core.retired)
+        end = before + min(max(1, self._clock.instructions_until(deadline)), self.left)
+        while core.retired < end and self.boundary.ending is None and core.can_run:
+            stop = self._loop.run_core(core, end - core.retired)
+            if self._after(core, stop, stops=False) is Halt.RESTS:
+                break
         self.boundary.advance_due_devices()
         self._count(core.retired - before)
-        return self.boundary.ending is None
+        return self.boundary.ending is None and core.retired > before
 
     # -- waiting ---------------------------------------------------------------------------------
 

@@ -59,7 +59,7 @@ class Judge:
         ending = execution.ending
         if ending is not None:
             return self._bad_ending(ending)
-        if not execution.is_complete or all(execution.rests):
+        if not execution.is_complete or all(execution.rests) or self._executor.waits_for_time:
             return []
         return [self._stuck(execution)]
 

@@ -119,6 +119,7 @@ class Method:
         make_worker: of a plan, in the process that works; a function of a module, so that other
             processes find it by its name.
         parameters: those that it takes, by name.
+        job_executions: of one job; many where jobs follow one another.
         is_endless: whether it always has more to do, and needs to be told when to stop.
     """
 
@@ -127,3 +128,4 @@ class Method:
     make_worker: Callable[[Plan], Worker]
     parameters: frozenset[str] = frozenset()
     is_endless: bool = False
+    job_executions: int = 64

@@ -98,7 +98,8 @@ class Performer:
             if move is None:
                 break
             do(executor, move)
-        is_over = executor.ending is not None or not can_go_on(executor)
+        can_end = not can_go_on(executor) and not executor.waits_for_time
+        is_over = executor.ending is not None or can_end
         analysis = self._analyst.look()
         if executor.ending is None:
             analysis.kept_from = self._analyst.kept_from()
@@ -140,6 +141,12 @@ def as_moves(slices: list[Slice]) -> list[Move]:
         if each.instructions:
             moves.append(Move(each.core, limit=each.instructions, holds=True))
     return moves
+
+
+def let_time_pass(executor: Executor) -> None:
+    """Let idle time pass where nobody can go on, until somebody can."""
+    while not can_go_on(executor) and executor.pass_time():
+        pass
 
 
 def straight_on(

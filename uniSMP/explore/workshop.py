@@ -13,7 +13,7 @@ from uniSMP.explore.methods import ORDERS, PAIRS, SCHEDULES, STATES
 from uniSMP.explore.ordering import conflicts
 from uniSMP.explore.points import Learnt, learn
 from uniSMP.explore.scene import set_scene
-from uniSMP.explore.strategy import Execution, Performer, Strategy
+from uniSMP.explore.strategy import Execution, Performer, Strategy, can_go_on
 from uniSMP.machine.machine import Machine
 
 _MASK64 = (1 << 64) - 1
@@ -65,13 +65,14 @@ class Tally:
         executions: that came to an end of their own.
         blocked: that were cut short as redundant.
         unfinished: of the executions, those that reached the limit of instructions.
+        ended: of these, those that the guest ended while other cores could go on.
         found: violations, JSON-able.
         sets: members by name.
     """
 
     def __init__(self, shop: Workshop) -> None:
         self._shop = shop
-        self.executions = self.blocked = self.unfinished = 0
+        self.executions = self.blocked = self.unfinished = self.ended = 0
         self.found: list[dict[str, object]] = []
         self._sets: dict[str, set[int]] = {STATES: set(), SCHEDULES: set(), PAIRS: set()}
         self._sets[ORDERS] = set()
@@ -91,6 +92,7 @@ class Tally:
             return True
         self.executions += 1
         self.unfinished += execution.is_unfinished
+        self.ended += execution.ending is not None and can_go_on(self._shop.executor)
         self._note(execution)
         return True
 

@@ -40,7 +40,7 @@ class Memento:
     def restore(self) -> None:
         """Give everything the content that it had."""
         for namespace, content in self._namespaces:
-            if len(namespace) != len(content):
+            if namespace.keys() != content.keys():
                 namespace.clear()
             namespace.update(content)
         for sequence, items in self._sequences:
