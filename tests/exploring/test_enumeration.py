@@ -106,3 +106,16 @@ def test_waiting_cores_that_write_what_is_there_do_not_wake_each_other_for_ever(
     explored = explore(executor)
     assert is_covered(found.ends, explored)
     assert len(explored.traces) == 80
+
+
+def test_a_waiting_core_goes_on_before_its_own_handler_takes_it_back() -> None:
+    wait = "again: cmp byte ptr [0x5000], 0\nje again\nmov eax, [0x5008]"
+    handler = f"mov byte ptr [0x5000], 0\n{END}"
+    executor = begin(
+        Scene((f"mov byte ptr [0x5000], 1\n{SEND}", wait), {0x40: handler}, frozenset({1}))
+    )
+    found = ways(executor)
+    assert found is not None
+    explored = explore(executor)
+    assert is_covered(found.ends, explored)
+    assert (len(found.ends), len(explored.traces), len(set(explored.traces))) == (2, 4, 4)

@@ -51,19 +51,26 @@ class Analysis:
 
         What cores are kept from counts as events behind all others.
         """
-        accesses, events, real = self.accesses, self.events, len(self.events)
-        if self.kept_from:
-            accesses, events = events_of.with_others(accesses, events, self.kept_from)
+        real = len(self.events)
+        accesses, events = self._with_what_was_kept()
         clocks, races = ordering.order(accesses, events, self.cores, new, real)
         self.clocks = clocks[:real]
         found: Table = races
         return found
 
-    def held_back(self) -> Table:
-        """Return what else might come before deliveries, see `holding.held_back`."""
+    def _with_what_was_kept(self) -> tuple[Table, Table]:
+        if not self.kept_from:
+            return self.accesses, self.events
+        accesses, events = events_of.with_others(self.accesses, self.events, self.kept_from)
+        return accesses, events
+
+    def held_back(self, new: int = 0) -> Table:
+        """Return what else might come before deliveries, see `holding.held_back` and `order`."""
+        real = len(self.events)
         if self.clocks is None:
-            self.order(len(self.events))
-        rows = holding.held_back(self.accesses, self.events, self.clocks, self.cores)
+            self.order(real)
+        accesses, events = self._with_what_was_kept()
+        rows = holding.held_back(accesses, events, self.clocks, self.cores, new, real)
         found: Table = rows
         return found
 

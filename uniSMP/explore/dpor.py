@@ -225,7 +225,11 @@ class Dpor:
             if able and not able & (node.todo | node.done):
                 node.todo |= able & -able
         analysis = execution.analysis
-        for earlier, mask, best in analysis.order(len(analysis.events)).tolist():
+        real = len(analysis.events)
+        for earlier, mask, best in (
+            *analysis.order(real).tolist(),
+            *analysis.held_back(real).tolist(),
+        ):
             if best == node.running:
                 self._try_at(execution, earlier, mask, best)
 

@@ -61,25 +61,32 @@ def _what_it_interrupts(events: Any, delivery: int) -> int:  # noqa: ANN401
 
 
 @njit(cache=_CACHE)
-def held_back(accesses: Any, events: Any, clocks: Any, cores: int) -> Any:  # noqa: ANN401, C901
+def held_back(  # noqa: C901
+    accesses: Any,  # noqa: ANN401
+    events: Any,  # noqa: ANN401
+    clocks: Any,  # noqa: ANN401
+    cores: int,
+    new: int,
+    real: int,
+) -> Any:  # noqa: ANN401
     """Return the deliveries that might have come later, with what must be tried before them.
 
     That is what begins the events that do not happen after a delivery, and then what it
-    interrupted. Rows are as those of `order`.
+    interrupted. Rows, `new` and `real` are as those of `order`.
     """
     found = np.empty((len(events), 3), dtype=np.int64)
     number = 0
-    for event in range(len(events)):
+    for event in range(real):
         if events[event, E_KIND] != DELIVERED:
             continue
         last = _what_it_interrupts(events, event)
-        if last < 0:
+        if last < new:
             continue
         core, position = events[event, E_CORE], events[event, E_POSITION]
         begun = np.full(cores, -1, dtype=np.int64)
         mask = 0
         is_initial = True
-        for other in range(event + 1, last):
+        for other in range(event + 1, min(last, real)):
             if clocks[other, core] >= position:
                 continue
             is_initial = is_initial and not _conflict(accesses, events, other, last)
