@@ -3,14 +3,23 @@
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 from tiny_scenes import Scene, begin
 
 from uniSMP.explore.analysis import Analyst
-from uniSMP.explore.collecting import DELIVERED, E_CORE, E_DEPTH, E_KIND, E_OPEN
+from uniSMP.explore.collecting import (
+    DELIVERED,
+    E_CORE,
+    E_DEPTH,
+    E_KIND,
+    E_OPEN,
+    EVENT_WORDS,
+)
 from uniSMP.explore.executor import Executor
+from uniSMP.explore.ordering import trace_hashes
 from uniSMP.explore.strategy import do, straight_on
 
 END = "mov dword ptr [r15 + 0xB0], 0\niretq"
@@ -59,3 +68,12 @@ def test_sti_holds_off_for_one_instruction() -> None:
     body = f"{SEND_SELF}\nsti\nhlt\nmov eax, [0x5008]"
     executor = begin(Scene((body,), {0x40: COUNT}))
     assert run(executor)[:3] == [(0, 0, 0, 0), (0, 0, 0, 0), (0, 2, 0, 0)]
+
+
+def test_traces_that_differ_in_a_kind_and_a_clock_have_different_hashes() -> None:
+    events = np.zeros((1, EVENT_WORDS), dtype=np.int64)
+    events[0, E_CORE] = 1
+    other = events.copy()
+    other[0, E_KIND] = DELIVERED
+    one, two = np.array([[1, 1]]), np.array([[0, 1]])
+    assert int(trace_hashes(events, one)[1]) != int(trace_hashes(other, two)[1])

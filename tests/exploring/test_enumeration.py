@@ -11,7 +11,7 @@ from enumeration import traces, ways
 from random_scenes import random_scene
 from tiny_scenes import Scene, begin
 
-from uniSMP.explore.bounded import START, Bounded
+from uniSMP.explore.bounded import Bounded
 from uniSMP.explore.points import learn
 from uniSMP.explore.random_walk import RandomWalk
 from uniSMP.explore.strategy import Performer
@@ -47,7 +47,7 @@ def test_other_strategies_end_where_interleavings_end(kind: str) -> None:
     performer = Performer(executor)
     learnt = learn(performer)
     walked = perform_all(performer, RandomWalk(learnt, 1, range(20)))
-    bounded = perform_all(performer, Bounded(len(executor.cores), 1, [START]))
+    bounded = perform_all(performer, Bounded(len(performer.executor.cores), 1))
     assert walked.ends | bounded.ends <= frozenset().union(*found.ends)
     assert len(walked.traces) == 20
 

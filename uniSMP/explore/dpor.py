@@ -43,7 +43,7 @@ class _Node:
         place: instructions retired before, and deliveries.
         row: accesses before.
         running: the process being tried.
-        prefix: the schedule up to there.
+        slices: a schedule that leads there, and further: many nodes share it.
         asleep: processes that sleep there since before.
         entry: what the process being tried accesses next.
         wanted: sets of which one must be tried.
@@ -56,7 +56,7 @@ class _Node:
     place: tuple[int, int]
     row: int
     running: int
-    prefix: list[Slice]
+    slices: list[Slice]
     asleep: int
     entry: Table
     wanted: list[int] = field(default_factory=list)
@@ -70,10 +70,14 @@ class _Node:
         facts = {name: getattr(self, name) for name in _PLAIN}
         return {
             **facts,
-            "prefix": [list(each) for each in self.prefix],
+            "slices": [list(each) for each in self.prefix()],
             "entry": self.entry.tolist(),
             "entries": {str(key): entry.tolist() for key, entry in self.entries.items()},
         }
+
+    def prefix(self) -> list[Slice]:
+        """Return the schedule up to there."""
+        return cut_at(self.slices, *self.place)
 
     @classmethod
     def from_dict(cls, facts: dict[str, Any]) -> "_Node":
@@ -82,7 +86,7 @@ class _Node:
         rest["place"] = tuple(rest["place"])
         return cls(
             **rest,
-            prefix=[Slice(*each) for each in facts["prefix"]],
+            slices=[Slice(*each) for each in facts["slices"]],
             entry=_table(facts["entry"]),
             entries={int(key): _table(entry) for key, entry in facts["entries"].items()},
         )
@@ -145,7 +149,7 @@ class Dpor:
         node = self._tried = self._choose()
         if node is None:
             return False
-        self._script = as_moves(node.prefix)[::-1]
+        self._script = as_moves(node.prefix())[::-1]
         return True
 
     def next_slice(self, executor: Executor) -> Move | None:
@@ -297,9 +301,8 @@ class Dpor:
         if mask & asleep:
             return
         if node is None:
-            prefix = cut_at(execution.slices, step, taken)
             entry = analysis.accesses[row : events[event, E_END]].copy()
-            node = _Node(place, row, running, prefix, asleep, entry)
+            node = _Node(place, row, running, execution.slices, asleep, entry)
             self._nodes.insert(len(self._nodes) if index is None else index, node)
         chosen = best if mask >> best & 1 else (mask & -mask).bit_length() - 1
         node.todo |= 1 << chosen

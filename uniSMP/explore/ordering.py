@@ -225,7 +225,8 @@ def trace_hashes(events: Any, clocks: Any) -> Any:  # noqa: ANN401
     totals = np.zeros(len(events) + 1, dtype=np.int64)
     total = np.uint64(0)
     for event in range(len(events)):
-        one = np.uint64(events[event, E_CORE] * 3 + events[event, E_KIND] + 1)
+        one = np.uint64(events[event, E_CORE] * 3 + events[event, E_KIND] + 1) * _FACTOR
+        one ^= one >> np.uint64(29)  # or else a kind and a clock might make up for each other
         for core in range(clocks.shape[1]):
             one = (one ^ np.uint64(clocks[event, core])) * _FACTOR
             one ^= one >> np.uint64(29)

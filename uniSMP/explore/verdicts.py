@@ -13,6 +13,7 @@ from typing import Any, Literal
 from uniSMP.explore.counterexample import keep_counterexample
 from uniSMP.explore.exploration import explore
 from uniSMP.explore.job import CheckChoice, Limits, Plan
+from uniSMP.explore.methods import End
 from uniSMP.explore.scene import FROM_SYMBOL, UNTIL_SYMBOL
 from uniSMP.machine.config import MachineConfig
 from uniSMP.machine.target import Target
@@ -30,6 +31,7 @@ class Budget:
         bounded_cores: numbers of cores with which schedules of two preemptions are explored.
         preemptions: or of so many.
         trace_cores: numbers of cores with which all schedules are explored.
+        most_executions: of either; where there are more the bound says how many were run.
         pct_cores: number of cores for PCT.
         pct_executions: of PCT; 0 leaves it out.
         traces: folder, relative to the working directory, where counterexamples are written; None:
@@ -39,6 +41,7 @@ class Budget:
     bounded_cores: tuple[int, ...] = (2, 3)
     preemptions: int = 2
     trace_cores: tuple[int, ...] = (2,)
+    most_executions: int = 20_000
     pct_cores: int = 4
     pct_executions: int = 10_000
     traces: str | None = "traces/violations"
@@ -83,7 +86,8 @@ def verdict(name: str, budget: Budget | None = None) -> Verdict:
     for bound, plan, most in _plans(name, budget or Budget()):
         explored = explore(plan, most)
         executions += explored.summary.executions
-        bounds.append(bound)
+        is_cut = explored.summary.end is End.EXECUTIONS and plan.strategy != "pct"
+        bounds.append(f"{most:,} of {bound}" if is_cut else bound)
         if explored.summary.found:
             content = explored.summary.found[0].content
             kept = None
@@ -97,7 +101,7 @@ def verdict(name: str, budget: Budget | None = None) -> Verdict:
     return Verdict("holds", _PROPERTIES, "; ".join(bounds), executions, None)
 
 
-def _plans(name: str, budget: Budget) -> Iterator[tuple[str, Plan, int | None]]:
+def _plans(name: str, budget: Budget) -> Iterator[tuple[str, Plan, int]]:
     """Yield what is explored: the bound for people, the plan, and how many executions."""
     target = Target.of_program(f"pair_{name}")
     regions = [text for text in _REGIONS if text.partition("..")[0] in target.labels]
@@ -117,9 +121,10 @@ def _plans(name: str, budget: Budget) -> Iterator[tuple[str, Plan, int | None]]:
 
     for cores in budget.bounded_cores:
         plan = make(cores, "bounded", preemptions=budget.preemptions)
-        yield f"all with <= {budget.preemptions} preemptions, {cores} cores", plan, None
+        bound = f"all with <= {budget.preemptions} preemptions, {cores} cores"
+        yield bound, plan, budget.most_executions
     for cores in budget.trace_cores:
-        yield f"all, {cores} cores", make(cores, "dpor"), None
+        yield f"all, {cores} cores", make(cores, "dpor"), budget.most_executions
     if budget.pct_executions:
         cores, most = budget.pct_cores, budget.pct_executions
         yield f"{most:,} of PCT d=3, {cores} cores", make(cores, "pct", depth=3), most
