@@ -8,7 +8,7 @@ import click
 from uniSMP.cli.explore_progress import describe_sets
 from uniSMP.cli.explore_violations import Told
 from uniSMP.explore.job import Plan
-from uniSMP.explore.methods import End, Summary
+from uniSMP.explore.methods import UNFINISHED, End, Summary
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,8 @@ class Report:
         """What is known: violated, holds (within the bounds of the statement), or undecided."""
         if self.summary.found:
             return "violated"
-        return "undecided" if self.summary.end is End.INTERRUPTED else "holds"
+        is_undecided = self.summary.end is End.INTERRUPTED or self.summary.counts.get(UNFINISHED, 0)
+        return "undecided" if is_undecided else "holds"
 
     @property
     def is_deterministic(self) -> bool:

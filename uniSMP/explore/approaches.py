@@ -7,16 +7,14 @@ from uniSMP.explore import ranges
 from uniSMP.explore.bounded import Bounded
 from uniSMP.explore.dpor import Dpor
 from uniSMP.explore.job import Job, JobResult, Payload, Plan
-from uniSMP.explore.methods import End, Summary
+from uniSMP.explore.methods import UNFINISHED, End, Summary
 from uniSMP.explore.pct import Pct
 from uniSMP.explore.random_walk import RandomWalk
 from uniSMP.explore.strategy import Strategy
 from uniSMP.explore.workshop import Tally, check_parameter, workshop
 
-UNFINISHED = "unfinished"
-"""Name in `JobResult.counts`: executions that reached the limit of instructions."""
 ENDED = "ended by the guest"
-"""Also there: executions that the guest ended while other cores could go on."""
+"""Name in `JobResult.counts`: executions that the guest ended while other cores could go on."""
 
 
 def _result(tally: Tally, more: list[Payload]) -> JobResult:

@@ -18,6 +18,8 @@ def _exclusion(parameters: Mapping[str, Any]) -> Check:
     _refuse_others(parameters, "exclusion", "regions")
     regions = parameters.get("regions", ())
     texts = [regions] if isinstance(regions, str) else regions
+    if not texts:
+        raise ConfigError("check exclusion needs a region: give --exclusive ENTER..EXIT")
     return Exclusion(*(parse_region(text) for text in texts))
 
 

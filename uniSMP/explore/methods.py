@@ -16,6 +16,8 @@ STATES, SCHEDULES = "states", "schedules"
 """Names in `JobResult.sets`: hashes of distinct final states, and of distinct schedules."""
 PAIRS, ORDERS = "pairs", "orders"
 """Also there: pairs of accesses that conflict; and in which order each was seen, of two a pair."""
+UNFINISHED = "unfinished"
+"""Name in `JobResult.counts`: executions that reached the limit of instructions."""
 SHARE = "share"
 """Name in `JobResult.counts`: the part of a tree that is done, in units of 1 / `WHOLE`.
 

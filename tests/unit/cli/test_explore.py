@@ -108,6 +108,7 @@ def test_json_has_everything(explore: Callable[..., Any]) -> None:
         "pending": 32,
         "counts": {"sum": 4950},
         "distinct": {"numbers": 100, "states": 10},
+        "counterexamples": [],
         "found": [],
     }
 
