@@ -2,10 +2,21 @@
 
 import random
 
-from tiny_scenes import VECTORS, WORDS, Scene
+from tiny_scenes import WORDS, Scene
 
-KINDS = ("plain", "locked", "waiting", "interrupts", "software", "halting", "nested", "mixed")
-_WITH_INTERRUPTS = {"interrupts", "halting", "nested", "mixed"}
+KINDS = (
+    "plain",
+    "locked",
+    "waiting",
+    "interrupts",
+    "software",
+    "halting",
+    "nested",
+    "classes",
+    "mixed",
+)
+_WITH_INTERRUPTS = {"interrupts", "halting", "nested", "classes", "mixed"}
+_BY_INT = {0x42, 0x43}
 _SIZES = {1: "byte", 2: "word", 4: "dword", 8: "qword"}
 _NAMES = {
     "rax": {1: "al", 2: "ax", 4: "eax", 8: "rax"},
@@ -25,13 +36,14 @@ class _Writer:
         self.kind = kind
         self.cores = 2 if kind in _WITH_INTERRUPTS or self.rng.random() < 0.7 else 3
         self.labels = 0
+        self.other = 0x51 if kind == "classes" else 0x41
 
     def scene(self) -> Scene:
         rng = self.rng
         most = 5 if self.cores == 2 else 3
         most = 3 if self.kind in _WITH_INTERRUPTS else most
         bodies = [self.body(rng.randint(2, most), core) for core in range(self.cores)]
-        handlers = {vector: self.handler(vector) for vector in VECTORS}
+        handlers = {vector: self.handler(vector) for vector in (0x40, self.other, 0x42, 0x43)}
         flags = frozenset(
             core
             for core in range(self.cores)
@@ -48,6 +60,7 @@ class _Writer:
             "software": [self.load, self.store, self.software, self.software],
             "halting": [self.load, self.store, self.send, self.halt, self.flag],
             "nested": [self.load, self.store, self.send, self.send, self.flag],
+            "classes": [self.load, self.store, self.send, self.send, self.flag],
             "mixed": [
                 *(self.load, self.store, self.send, self.flag, self.loop),
                 *(self.locked, self.software, self.halt),
@@ -134,8 +147,7 @@ class _Writer:
         )
 
     def send(self) -> str:
-        vector = self.rng.choice(VECTORS[:2]) if self.kind == "interrupts" else 0
-        vector = vector or self.rng.choice([0x40, 0x41, 0x51][:2])
+        vector = self.rng.choice([0x40, self.other])
         target = self.rng.choice([0x4000, 0x4000, 0x4000, 0x44000, 0x84000])
         return f"mov dword ptr [r15 + 0x300], {target | vector:#x}"
 
@@ -153,9 +165,9 @@ class _Writer:
         lines = [self.store() if rng.random() < 0.5 else f"lock inc {self.place()[0]}"]
         if rng.random() < 0.3:
             lines = [f"push rax\nmov eax, {self.place(4)[0]}\nmov {self.place(4)[0]}, eax\npop rax"]
-        if vector < 0x42:
+        if vector not in _BY_INT:
             lines.insert(rng.choice([0, len(lines)]), END_OF_INTERRUPT)
-            if self.kind in {"nested", "mixed"} and rng.random() < 0.6:
+            if self.kind in {"nested", "classes", "mixed"} and rng.random() < 0.6:
                 lines.insert(rng.randint(0, len(lines)), "sti")
         return "\n".join([*lines, "iretq"])
 

@@ -16,7 +16,17 @@ from uniSMP.explore.points import learn
 from uniSMP.explore.random_walk import RandomWalk
 from uniSMP.explore.strategy import Performer
 
-KINDS = ("plain", "locked", "waiting", "interrupts", "software", "halting", "nested", "mixed")
+KINDS = (
+    "plain",
+    "locked",
+    "waiting",
+    "interrupts",
+    "software",
+    "halting",
+    "nested",
+    "classes",
+    "mixed",
+)
 
 
 @pytest.mark.parametrize("seed", [3, 4, 6, 7, 8, 9])
@@ -29,7 +39,9 @@ def test_dpor_ends_where_interleavings_of_single_instructions_end(kind: str, see
 
 
 @pytest.mark.parametrize("seed", [3, 4, 9, 11])
-@pytest.mark.parametrize("kind", ["plain", "locked", "interrupts", "software", "halting", "nested"])
+@pytest.mark.parametrize(
+    "kind", ["plain", "locked", "interrupts", "software", "halting", "nested", "classes"]
+)
 def test_dpor_executes_each_trace_of_all_interleavings_once(kind: str, seed: int) -> None:
     executor = begin(random_scene(kind, seed))
     found = traces(executor)

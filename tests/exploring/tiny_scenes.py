@@ -1,7 +1,7 @@
 """Scenes of a few instructions for each core, written in assembly by hand or at random.
 
 All cores get ready and stand at their own first instruction; each rests behind its last one. What
-they share is at `WORDS`; handlers are entered by gates for vectors 0x40 to 0x43. R15 holds the base
+they share is at `WORDS`; handlers are entered by gates for `VECTORS`. R15 holds the base
 of the local APIC, whose ICR names the next core as the destination.
 """
 
@@ -20,7 +20,7 @@ from uniSMP.explore.executor import Executor
 WORDS = 0x5000
 WORD_BYTES = 64
 STACK_TOP, STACK_BYTES = 0x9000, 0x1000
-VECTORS = range(0x40, 0x44)
+VECTORS = (0x40, 0x41, 0x42, 0x43, 0x51)
 IDLE = "mov dword ptr [r15 + 0xB0], 0\niretq"
 
 
