@@ -22,7 +22,7 @@ from uniSMP.core import native_state as ns
 from uniSMP.core.core import Core, Stop
 from uniSMP.errors import DivergenceError
 from uniSMP.explore import waiting
-from uniSMP.explore.fabric import DELIVERY, FRAME_BYTES, SENT, Fabric
+from uniSMP.explore.fabric import DELIVERY, FRAME_BYTES, SENT, Fabric, signed
 from uniSMP.explore.origin import Origin
 from uniSMP.explore.passing import Passing
 from uniSMP.explore.schedule import NMI, NO_VECTOR, Slice
@@ -179,7 +179,7 @@ class Executor:
             return
         core.watch_spins(self._spins_address if is_wanted else 0)
         if is_wanted and self._stopped != core.core_id:
-            native_spin.begin(core.engine.state, _signed(core.engine.context.linear_rip))
+            native_spin.begin(core.engine.state, signed(core.engine.context.linear_rip))
 
     def _count(self, instructions: int) -> None:
         """Add to the slice under way; drop it where nothing happened in it."""
@@ -262,7 +262,7 @@ class Executor:
         else:
             boundary.deliver_interrupt(core, vector)
         if self._is_logged:
-            self.log.words[place + 3] = _signed(rip)
+            self.log.words[place + 3] = signed(rip)
             self.log.words[place + 4] = self._stack_place(core, FRAME_BYTES)
         self._parts.coherence.synchronize()
         return vector
@@ -272,16 +272,25 @@ class Executor:
         """Whether a device will act by itself, which might let some core go on."""
         return self._board.deadline_ticks != NEVER
 
+    @property
+    def can_pass_time(self) -> bool:
+        """Whether `pass_time` would do anything; not where a core rests and none spins."""
+        if not self.waits_for_time or self.boundary.ending is not None or self.left <= 0:
+            return False
+        return self._spinning() is not None or not any(self.rests)
+
+    def _spinning(self) -> Core | None:
+        """Return the first core that waits and does not rest."""
+        spinning = (core for core in self.cores if core.can_run and not self.rests[core.core_id])
+        return next(spinning, None)
+
     def pass_time(self) -> bool:
         """Let time pass until a device acts, where no core can do anything; False: none will."""
-        deadline = self._board.deadline_ticks
-        if deadline == NEVER or self.boundary.ending is not None:
+        if not self.can_pass_time:
             return False
-        spinning = [core for core in self.cores if core.can_run and not self.rests[core.core_id]]
-        if spinning:
-            return self._spin_until(spinning[0], deadline)
-        if any(self.rests):
-            return False
+        spinning = self._spinning()
+        if spinning is not None:
+            return self._spin_until(spinning, self._board.deadline_ticks)
         self.boundary.idle()
         return self.boundary.ending is None
 
@@ -389,7 +398,3 @@ class Executor:
         self.slices = []
         self._stopped = -1
         self.passed = 0
-
-
-def _signed(value: int) -> int:
-    return value if value < 1 << 63 else value - (1 << 64)

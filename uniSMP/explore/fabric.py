@@ -114,7 +114,8 @@ class Fabric(EventLog):
             priority = self.priority(core_id)
             self.mark(core_id, WINDOW + 8 * core_id, is_write=True, value=priority)
         elif kind == "halt":
-            self.mark(core_id, HALT + 8 * core_id, is_write=True)
+            rip = self._cores[core_id].engine.context.linear_rip - 1  # HLT has one byte
+            self.mark(core_id, HALT + 8 * core_id, is_write=True, rip=signed(rip))
         elif kind == "timer_fired":
             self.mark(core_id, SENT + 8 * core_id, is_write=False, value=NO_VECTOR)
 
@@ -139,3 +140,8 @@ class Fabric(EventLog):
             vector = message.vector if message.delivery_mode in _WITH_VECTOR else NO_VECTOR
             for target in core_ids:
                 self.mark(source, SENT + 8 * target, is_write=False, value=vector)
+
+
+def signed(value: int) -> int:
+    """Return a 64-bit number as the log holds it."""
+    return value if value < 1 << 63 else value - (1 << 64)

@@ -2,14 +2,15 @@
 
 A few executions are run, each from the scene, until several in a row have shown no new place. They
 depend on the scene alone, so that every process that explores it learns the same. Two cores meet in
-a word that both access and one writes, be it in different executions.
+a word that both access and one writes, be it in different executions. HLT is such a place, too: an
+interrupt may come before it or behind it.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from uniSMP.explore.collecting import A_ADDRESS, A_AGENT, A_CORE, A_WORD, A_WRITE
+from uniSMP.explore.collecting import A_ADDRESS, A_AGENT, A_CORE, A_WORD, A_WRITE, HALTED
 from uniSMP.explore.executor import Executor
 from uniSMP.explore.fabric import MARKS
 from uniSMP.explore.strategy import Execution, Move, Performer, straight_on
@@ -26,7 +27,7 @@ class Learnt:
     """What is known of a scene.
 
     Attributes:
-        addresses: linear addresses of instructions that access shared words.
+        addresses: linear addresses of instructions that access shared words, and of HLT.
         choices: most moves that an execution had.
     """
 
@@ -50,7 +51,8 @@ class _Meetings:
         cores: number of cores.
 
     Attributes:
-        addresses: of instructions that accessed words in which cores, or their handlers, meet.
+        addresses: of instructions that accessed words in which cores, or their handlers, meet, and
+            of HLT.
     """
 
     def __init__(self, cores: int) -> None:
@@ -63,6 +65,8 @@ class _Meetings:
     def add(self, execution: Execution) -> None:
         """Take note of an execution."""
         rows = execution.analysis.accesses
+        halted = rows[execution.analysis.kinds[:, 0] == HALTED, A_ADDRESS]
+        self.addresses |= {address & _MASK64 for address in halted.tolist()}
         rows = rows[rows[:, A_WORD] < _LAST_WORD]
         in_handler = rows[:, A_AGENT] >= self._cores
         agent = rows[:, A_CORE] + self._cores * in_handler

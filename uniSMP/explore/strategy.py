@@ -98,8 +98,8 @@ class Performer:
             if move is None:
                 break
             do(executor, move)
-        can_end = not can_go_on(executor) and not executor.waits_for_time
-        is_over = executor.ending is not None or can_end
+        is_idle = not can_go_on(executor) and not executor.can_pass_time
+        is_over = executor.ending is not None or (is_idle and executor.left > 0)
         analysis = self._analyst.look()
         if executor.ending is None:
             analysis.kept_from = self._analyst.kept_from()

@@ -10,17 +10,18 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from uniSMP.errors import InternalError
 from uniSMP.explore.counterexample import keep_counterexample
 from uniSMP.explore.exploration import explore
 from uniSMP.explore.job import CheckChoice, Limits, Plan
-from uniSMP.explore.methods import End
+from uniSMP.explore.methods import UNFINISHED, End
 from uniSMP.explore.scene import FROM_SYMBOL, UNTIL_SYMBOL
 from uniSMP.machine.config import MachineConfig
 from uniSMP.machine.target import Target
 
 _REGIONS = ("pmm_enter..pmm_exit", "second_enter..second_exit")
 _LIMITS = Limits(executions=1_000_000, jobs=1)
-_PROPERTIES = "exclusion, deadlock, livelock, lost operations"
+_PROPERTIES = "exclusion; no core stuck for ever"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +46,6 @@ class Budget:
     pct_cores: int = 4
     pct_executions: int = 10_000
     traces: str | None = "traces/violations"
-
-
-SMALL = Budget(bounded_cores=(2,), pct_executions=0, traces=None)
-"""What a test has the time for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +78,7 @@ def verdict(name: str, budget: Budget | None = None) -> Verdict:
 
     Raises:
         AssemblyError: there is no such protocol.
+        InternalError: an execution did not end, so that nothing can be said.
     """
     executions, bounds = 0, []
     for bound, plan, most in _plans(name, budget or Budget()):
@@ -88,6 +86,8 @@ def verdict(name: str, budget: Budget | None = None) -> Verdict:
         executions += explored.summary.executions
         is_cut = explored.summary.end is End.EXECUTIONS and plan.strategy != "pct"
         bounds.append(f"{most:,} of {bound}" if is_cut else bound)
+        if explored.summary.counts.get(UNFINISHED, 0):
+            raise InternalError(f"{name}: executions reached the limit of instructions")
         if explored.summary.found:
             content = explored.summary.found[0].content
             kept = None
