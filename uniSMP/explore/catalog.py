@@ -42,7 +42,7 @@ METHODS: dict[str, Method] = {
         BoundedApproach,
         BoundedWorker,
         frozenset({"preemptions"}),
-        job_executions=2_000,
+        job_executions=500,
     ),
     "dpor": Method(
         "every schedule, but only one of those that differ in nothing",
