@@ -48,7 +48,12 @@ class ExploreOptions:
 
 
 _OPTIONS = (
-    click.option("--strategy", required=True, metavar="NAME", help="How schedules are chosen: dpor, bounded, pct or random."),
+    click.option(
+        "--strategy",
+        required=True,
+        metavar="NAME",
+        help="How schedules are chosen: dpor, bounded, pct or random.",
+    ),
     click.option("--preemptions", type=int, help="For a bounded strategy: at most so many."),
     click.option("--depth", type=int, help="For PCT: depth of the bugs that it aims at."),
     click.option("--seed", default=0, show_default=True, help="What is random comes from it."),
