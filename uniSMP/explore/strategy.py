@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from uniSMP.explore.analysis import Analysis, Analyst
-from uniSMP.explore.executor import Executor, Halt
+from uniSMP.explore.executor import Executor
+from uniSMP.explore.halt import Halt
 from uniSMP.explore.schedule import NO_VECTOR, Slice
 from uniSMP.machine.outcome import Ending
 
@@ -149,6 +150,12 @@ def let_time_pass(executor: Executor) -> None:
         pass
 
 
+def _was_held(executor: Executor, core: int) -> bool:
+    """Return whether a core waits, and what is pending for it was held back in a whole round."""
+    waits = executor.waits[core]
+    return waits is not None and waits.is_held
+
+
 def straight_on(
     executor: Executor, current: int, asleep: int = 0, *, stops: bool = False
 ) -> Move | None:
@@ -162,9 +169,11 @@ def straight_on(
     """
     cores = len(executor.cores)
     for core in (current, *range(current), *range(current + 1, cores)):
-        can_take = executor.can_take(core)
-        if can_take and not asleep >> cores + core & 1:
+        can_take, holds_back = executor.can_take(core), asleep >> cores + core & 1
+        if can_take and not holds_back:
             return Move(core, takes=True)
+        if executor.waits_for_window(core) and (holds_back or _was_held(executor, core)):
+            continue  # to hold it back for another round is the same once more
         if not asleep >> core & 1 and executor.can_run(core):
             return Move(core, holds=can_take, stops=stops)
     return None
