@@ -163,6 +163,8 @@ class Dpor:
             self._steps = executor.steps
             move = self._first_move(executor, self._tried.running)
             self._is_disabled = move is None
+        elif self._is_disabled:
+            return None
         elif self._tried is not None and self._steps == executor.steps and not self._has_taken():
             self._is_disabled = True  # it waits here
             return None

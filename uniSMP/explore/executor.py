@@ -69,7 +69,7 @@ class Executor:
         self.slices: list[Slice] = []
         self.boot_slices: list[Slice] = []
         self.points: frozenset[int] = frozenset()
-        self._places: frozenset[int] = frozenset()
+        self.places: frozenset[int] = frozenset()
         count = len(self.cores)
         self.waits: list[Waiting | None] = [None] * count
         self.rests = [False] * count
@@ -155,7 +155,9 @@ class Executor:
         self._watch_spins(core, is_wanted=limit == _FOREVER)
         before = core.retired
         is_pending = self._board.has_interrupt(core_id)
-        self._is_refused = is_pending and not holds and (self._is_refused or self._stopped != core_id)
+        self._is_refused = (
+            is_pending and not holds and (self._is_refused or self._stopped != core_id)
+        )
         self._is_held = is_pending and holds
         self._stopped = -1
         is_timed = self._board.deadline_ticks != NEVER
@@ -219,7 +221,7 @@ class Executor:
             return Halt.WAITS if self._is_waiting(core) else None
         if stop is not Stop.REST:
             return None
-        self.rests[core.core_id] = core.engine.context.linear_rip in self._places
+        self.rests[core.core_id] = core.engine.context.linear_rip in self.places
         if self.rests[core.core_id]:
             return Halt.RESTS
         if stops:
@@ -333,9 +335,9 @@ class Executor:
 
     def rest_at(self, addresses: Iterable[int]) -> None:
         """Let cores rest at these linear addresses; those that do go on if theirs is none."""
-        self._places = frozenset(addresses)
+        self.places = frozenset(addresses)
         self._watch_places()
-        self.rests = [core.engine.context.linear_rip in self._places for core in self.cores]
+        self.rests = [core.engine.context.linear_rip in self.places for core in self.cores]
 
     def stop_at(self, addresses: Iterable[int]) -> None:
         """Let slices end before instructions at these linear addresses, too."""
@@ -346,8 +348,8 @@ class Executor:
 
     def _watch_places(self) -> None:
         for core in self.cores:
-            core.blocks.rest_at(self._places | self.points)
-        self._passing.rest_at(self._places)
+            core.blocks.rest_at(self.places | self.points)
+        self._passing.rest_at(self.places)
 
     def begin_scene(self) -> None:
         """Make how things stand the scene that `rewind` goes back to; log from now on."""
