@@ -312,22 +312,22 @@ class Executor:
         at = int(spins[native_spin.FOUND])
         visit = spins[at : at + native_spin.VISIT_WORDS]
         begin, end = int(visit[native_spin.LOG_COUNT]), int(log.head[ns.LOG_COUNT])
-        places = _NO_WAITING
+        reads, stack = _NO_WAITING, waiting.stack_place(core)
         if visit[native_spin.DEVICES] == state[ns.DEVICES]:
-            places = waiting.bytes_read(
-                *(log.words, begin, end, self._ram, self.origin, waiting.stack_place(core)),
-            )
-        if len(places) and places[0] < 0:
+            reads = waiting.bytes_read(log.words, begin, end, self._ram, self.origin, stack)
+        if len(reads) and reads[0] < 0:
             native_spin.visit_anew(state)
             return False
+        writes = waiting.bytes_written(log.words, begin, end, stack)
         stirs = waiting.bytes_taken_back(log.words, begin, end, self._ram)
         accepts = not self._is_refused and waiting.has_window(log.words, begin, end, core.core_id)
         if waiting.only_repeats(log.words, begin, end, core.core_id):
             state[ns.RETIRED] = visit[native_spin.RETIRED]
             log.head[ns.LOG_COUNT] = begin
             self.marks.forget_after(self.steps)
+        places = np.concatenate((reads, writes))
         self.waits[core.core_id] = Waiting(
-            places, self._ram[places].copy(), stirs, accepts, self._is_held
+            reads, places, self._ram[places].copy(), stirs, accepts, self._is_held
         )
         return True
 

@@ -2,7 +2,8 @@
 
 Such a round has changed nothing but bytes below the stack pointer that it wrote before it read
 them, which an interrupt may overwrite at any time. The core goes on when a byte that it read has
-another value, or when an interrupt comes for which a round has a window. A round that only repeats
+another value, or one that it wrote has, so that another round changes it, or when an interrupt
+comes for which a round has a window. A round that only repeats
 what the core read before, while nobody wrote there, tells nobody anything: it can be taken back.
 What it wrote and took back is kept in mind: others may see that, see `leaving`.
 """
@@ -32,6 +33,7 @@ __all__ = [
     "Waiting",
     "bytes_read",
     "bytes_taken_back",
+    "bytes_written",
     "has_changed",
     "has_window",
     "only_repeats",
@@ -44,13 +46,15 @@ class Waiting:
     """What a core does in a round of its wait.
 
     Attributes:
-        places: physical addresses of the bytes it reads.
-        values: what it found there.
+        reads: physical addresses of the bytes it reads.
+        places: of those that it reads or writes: where one has another value it does not wait.
+        values: what is there now.
         stirs: physical addresses of bytes that have another value meanwhile.
         accepts: whether an interrupt that comes now is accepted in the next round.
         is_held: whether one was held back in the rounds that were seen.
     """
 
+    reads: npt.NDArray[np.int64]
     places: npt.NDArray[np.int64]
     values: npt.NDArray[np.uint8]
     stirs: npt.NDArray[np.int64]
@@ -169,6 +173,35 @@ def bytes_taken_back(words: Any, begin: int, end: int, ram: Any) -> Any:  # noqa
             first = words[at + 1]
             for byte in range(first, first + (word >> 8 & 0xFF)):
                 if words[at + 2] >> 8 * (byte - first) & 0xFF != np.int64(ram[byte]):
+                    if count == len(found):
+                        found = np.concatenate((found, np.empty_like(found)))
+                    found[count] = byte
+                    count += 1
+        at += _length(word)
+    return np.unique(found[:count])
+
+
+@njit(cache=_CACHE)
+def bytes_written(words: Any, begin: int, end: int, stack: int) -> Any:  # noqa: ANN401
+    """Return the addresses of the bytes that a round wrote, but for those below the stack pointer.
+
+    Args:
+        words: the log.
+        begin: its length when the round began.
+        end: its length now.
+        stack: physical address of the stack pointer; its page is looked at only.
+    """
+    count = 0
+    found = np.empty(64, dtype=np.int64)
+    dead_first = stack & ~0xFFF
+    at = begin
+    while at < end:
+        word = words[at]
+        is_access = word & 3 in (ns.RECORD_ACCESS, ns.RECORD_SYSTEM)
+        if is_access and word & ns.RECORD_WRITE != 0:
+            first = words[at + 1]
+            for byte in range(first, first + (word >> 8 & 0xFF)):
+                if not dead_first <= byte < stack:
                     if count == len(found):
                         found = np.concatenate((found, np.empty_like(found)))
                     found[count] = byte
