@@ -1,4 +1,4 @@
-"""Cores that disturb each other in their waiting loops: they may leave them, and nothing else is told."""
+"""Cores that disturb each other in waiting loops, or accept interrupts there, may leave them."""
 
 import sys
 from collections.abc import Callable
@@ -51,6 +51,15 @@ LOOK_TWICE = f"{wait('on', 1)}\n{wait('off', 0)}\n{wait('on_again', 1)}"
 CAN_LEAVE = {
     "one look": (BLINK, f"{wait('on', 1)}\n{STOP}"),
     "three looks": (BLINK, f"{LOOK_TWICE}\n{STOP}"),
+    "one whose own loop writes what it was": (
+        f"mov {THIRD}, 1\n{BLINK}",
+        f"wait: cmp {THIRD}, 1\njne wait\nmov {FIRST}, 1\n{wait('off', 0)}\n{STOP}",
+    ),
+    "one that blinks for what comes later": (
+        f"first: mov {FIRST}, 1\nmov {FIRST}, 0\ncmp {SECOND}, 0\nje first",
+        f"second: mov {THIRD}, 1\nmov {THIRD}, 0\ncmp {SECOND}, 0\nje second",
+        f"{wait('on', 1)}\nwait: cmp {THIRD}, 1\njne wait\n{STOP}",
+    ),
     "two that blink": (
         f"first: mov {FIRST}, 1\nmov {FIRST}, 0\ncmp {SECOND}, 0\nje first",
         f"second: mov {THIRD}, 1\nmov {THIRD}, 0\ncmp {SECOND}, 0\nje second",

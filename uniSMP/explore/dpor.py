@@ -7,8 +7,8 @@ every event of its own core. What cores are kept from (they wait, or accept no i
 too.
 
 *Not seen*: that a handler reads or changes registers, flags or the frame of what it interrupts, so
-that its place between two instructions without events makes a difference; that somebody waits for
-what a waiting core writes and takes back again in every round, more than once.
+that its place between two instructions without events makes a difference; that somebody looks, in
+yet another order, at what a waiting core writes and takes back in every round.
 
 Source: Abdulla, Aronis, Jonsson, Sagonas, "Source sets: a foundation for optimal dynamic partial
 order reduction" (JACM 2017), algorithm 1.

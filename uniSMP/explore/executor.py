@@ -4,9 +4,9 @@ Everything the cores do is in the execution log, from the scene on: RAM is put b
 it. A slice ends where its core cannot go on: it halts, rests, waits, or the run is over.
 
 A core *rests* at one of the addresses of the scene. It *waits* where it came back to the same
-instruction with the same registers and memory (see `waiting`), and can go on when a byte it read
-has changed or an interrupt comes that it accepts. A round that told nothing new is taken back, as if it had not
-been run.
+instruction with the same registers and memory (see `waiting`), and can go on when a byte it read or
+wrote has changed, or an interrupt comes that it accepts. A round that told nothing new is taken
+back, as if it had not been run.
 """
 
 from collections.abc import Iterable

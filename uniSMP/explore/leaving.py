@@ -1,10 +1,10 @@
 """Leads cores out of waiting loops in which they disturb each other, or shows that nothing does.
 
 A core that waits may write, in every round, what others read, and take it back. So where all stand
-still they need not be stuck: another may look just in between. The states that rounds of such cores
-reach are searched, instruction by instruction, the shortest way first, until one is found from which
-some core gets to rest or ends the run, or to which there is no way back. If there is none, the
-cores are stuck for ever.
+still they need not be stuck: another may look just in between. The states that rounds of such
+cores reach are searched, instruction by instruction, the shortest way first, until one is found
+from which some core gets to rest or ends the run, or to which there is no way back. If there is
+none, the cores are stuck for ever.
 
 Whoever is led out goes on as every fair schedule would let it sooner or later. Where the same state
 comes twice in an execution nobody is led out again: what is possible there was possible before.
@@ -22,9 +22,9 @@ import numpy as np
 from uniSMP.core import native_state as ns
 from uniSMP.explore.executor import Executor
 from uniSMP.explore.fabric import signed
+from uniSMP.explore.moves import FOREVER, Move, as_moves, can_go_on, do, let_time_pass, straight_on
 from uniSMP.explore.schedule import Slice, cut
 from uniSMP.explore.states import State, state_of, steps_like
-from uniSMP.explore.moves import FOREVER, Move, as_moves, can_go_on, do, let_time_pass, straight_on
 from uniSMP.explore.waiting import Waiting, has_changed
 
 _MOST_STATES = 3000
@@ -99,14 +99,19 @@ class Leaver:
 
     @staticmethod
     def _involved(waits: list[Waiting | None]) -> set[int]:
-        """Return the cores that write what another one that waits reads, and these."""
+        """Return the cores that write what another one that waits reads, and these.
+
+        If there are any, those that write what others might come to read, too.
+        """
         waiting = [(core, each) for core, each in enumerate(waits) if each is not None]
-        return {
+        found = {
             core
             for (one, writer), (other, reader) in permutations(waiting, 2)
             if np.isin(writer.stirs, reader.places).any()
             for core in (one, other)
         }
+        others = {core for core, each in waiting if np.isin(each.stirs, each.places).any()}
+        return found | others if found else found
 
     # -- going there -----------------------------------------------------------------------------
 
@@ -167,7 +172,7 @@ class Leaver:
         return [int(core.engine.state[ns.DEVICES]) for core in self._executor.cores]
 
     def _round(self, core: int, here: State) -> Iterator[int]:
-        """Yield the addresses of the instructions that a core goes through while nobody else runs."""
+        """Yield the addresses of what a core executes while nobody else runs."""
         executor = self._executor
         for _ in range(_MOST_IN_ROUND):
             yield executor.cores[core].engine.context.linear_rip
@@ -180,7 +185,6 @@ class Leaver:
         self, involved: set[int], rounds: dict[int, frozenset[int]], here: State
     ) -> Path | Outlook | set[int]:
         """Search what some cores do; return others, if any must be looked at, too."""
-        executor = self._executor
         before: dict[State, list[State]] = {here: []}
         paths: dict[State, Path] = {here: ()}
         work = deque([here])
@@ -188,23 +192,17 @@ class Leaver:
         while work:
             state = work.popleft()
             for core in sorted(involved):
-                self._go(self._slices, paths[state])
-                if not self._can_step(core):
-                    continue
-                devices = self._device_accesses()
-                executor.run(core, 1, holds=True)
-                after = state_of(executor)
-                if after in before:
-                    before[after].append(state)
+                after, is_known = self._step(paths[state], core)
+                before.setdefault(after, []).append(state)
+                if after in paths:
                     continue
                 more = self._disturbed_others(involved)
                 if more:
                     return more
-                before[after], paths[after] = [state], _longer(paths[state], core)
-                is_known = self._is_plain() and self._device_accesses() == devices
+                paths[after] = _longer(paths[state], core)
+                is_exact &= is_known
                 if is_known:
                     work.append(after)
-                is_exact &= is_known
                 if not is_known or not self._is_within(rounds):
                     probes += 1
                     if self._ends_well(core):
@@ -214,6 +212,18 @@ class Leaver:
         if not is_exact:
             raise _Unlike
         return _first_without_way_back(before, paths, here)
+
+    def _step(self, path: Path, core: int) -> tuple[State, bool]:
+        """Go along a path, and let a core execute an instruction, if it can.
+
+        Return the state then, and whether nothing but instructions can change it.
+        """
+        self._go(self._slices, path)
+        devices = self._device_accesses()
+        if self._can_step(core):
+            self._executor.run(core, 1, holds=True)
+        is_known = self._is_plain() and self._device_accesses() == devices
+        return state_of(self._executor), is_known
 
     def _can_step(self, core_id: int) -> bool:
         executor = self._executor

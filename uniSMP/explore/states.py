@@ -1,4 +1,4 @@
-"""What a machine's state is while nobody touches a device: equal where it goes on in the same ways."""
+"""States of a machine while nobody touches a device: equal where it goes on in the same ways."""
 
 from typing import Any
 
