@@ -110,7 +110,7 @@ def possible(executor: Executor) -> list[Step]:
     runs = [
         Step(core.core_id, takes=False)
         for core in executor.cores
-        if core.can_run and core.engine.context.linear_rip not in executor._places
+        if core.can_run and core.engine.context.linear_rip not in executor.places
     ]
     return runs + [Step(core, takes=True) for core in cores if executor.can_take(core)]
 

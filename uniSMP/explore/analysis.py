@@ -126,7 +126,7 @@ class Analyst:
                 found += [events_of.delivery(core, vector) for vector in vectors]
             waits = executor.waits[core]
             if waits is not None and not executor.can_run(core):
-                found.append(events_of.reads(core, waits.places))
+                found.append(events_of.reads(core, waits.reads))
         return [rows for rows in found if len(rows)]
 
     def _apics(self) -> list[LocalApic]:

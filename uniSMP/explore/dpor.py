@@ -7,8 +7,8 @@ every event of its own core. What cores are kept from (they wait, or accept no i
 too.
 
 *Not seen*: that a handler reads or changes registers, flags or the frame of what it interrupts, so
-that its place between two instructions without events makes a difference; that somebody waits for
-what a waiting core writes and takes back again in every round, more than once.
+that its place between two instructions without events makes a difference; that somebody looks, in
+yet another order, at what a waiting core writes and takes back in every round.
 
 Source: Abdulla, Aronis, Jonsson, Sagonas, "Source sets: a foundation for optimal dynamic partial
 order reduction" (JACM 2017), algorithm 1.
@@ -163,6 +163,8 @@ class Dpor:
             self._steps = executor.steps
             move = self._first_move(executor, self._tried.running)
             self._is_disabled = move is None
+        elif self._is_disabled:
+            return None
         elif self._tried is not None and self._steps == executor.steps and not self._has_taken():
             self._is_disabled = True  # it waits here
             return None

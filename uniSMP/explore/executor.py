@@ -4,25 +4,23 @@ Everything the cores do is in the execution log, from the scene on: RAM is put b
 it. A slice ends where its core cannot go on: it halts, rests, waits, or the run is over.
 
 A core *rests* at one of the addresses of the scene. It *waits* where it came back to the same
-instruction with the same registers and memory (see `waiting`), and can go on when a byte it read
-has changed or an interrupt comes. A round that told nothing new is taken back, as if it had not
-been run.
+instruction with the same registers and memory (see `waiting`), and can go on when a byte it read or
+wrote has changed, or an interrupt comes that it accepts. A round that told nothing new is taken
+back, as if it had not been run.
 """
 
 from collections.abc import Iterable
-from enum import Enum, auto
 
 import numpy as np
 import numpy.typing as npt
 
-from uniSMP.arch.exceptions import Fault
-from uniSMP.core import context as cx
 from uniSMP.core import native_spin
 from uniSMP.core import native_state as ns
 from uniSMP.core.core import Core, Stop
 from uniSMP.errors import DivergenceError
 from uniSMP.explore import waiting
 from uniSMP.explore.fabric import DELIVERY, FRAME_BYTES, SENT, Fabric, signed
+from uniSMP.explore.halt import Halt
 from uniSMP.explore.origin import Origin
 from uniSMP.explore.passing import Passing
 from uniSMP.explore.schedule import NMI, NO_VECTOR, Slice
@@ -33,25 +31,8 @@ from uniSMP.machine.outcome import Ending
 
 _FOREVER = 1 << 62
 _LOG_WORDS = 1 << 18
-_PAGE_MASK = 0xFFF
 Column = npt.NDArray[np.int64]
 _NO_WAITING: Column = np.full(1, -1, dtype=np.int64)
-
-
-class Halt(Enum):
-    """Why a slice ended."""
-
-    LIMIT = auto()
-    """The instructions asked for are retired."""
-    HALTED = auto()
-    RESTS = auto()
-    WAITS = auto()
-    POINT = auto()
-    """The next instruction is at one of `points`."""
-    WINDOW = auto()
-    """An interrupt can be accepted here, and nobody said that it be held back."""
-    OVER = auto()
-    """The run has ended."""
 
 
 class Executor:
@@ -88,7 +69,7 @@ class Executor:
         self.slices: list[Slice] = []
         self.boot_slices: list[Slice] = []
         self.points: frozenset[int] = frozenset()
-        self._places: frozenset[int] = frozenset()
+        self.places: frozenset[int] = frozenset()
         count = len(self.cores)
         self.waits: list[Waiting | None] = [None] * count
         self.rests = [False] * count
@@ -102,6 +83,7 @@ class Executor:
         self.first_step = 0
         self.most_instructions = _FOREVER
         self._stopped = -1
+        self._is_refused = self._is_held = False
         self._loop.begin(None)
 
     # -- what can be done ------------------------------------------------------------------------
@@ -125,8 +107,17 @@ class Executor:
         """Return whether a core can execute its next instruction with an effect."""
         if self.rests[core_id] or not self.cores[core_id].can_run:
             return False
+        return not self._is_vain(core_id) or self.waits_for_window(core_id)
+
+    def _is_vain(self, core_id: int) -> bool:
         waits = self.waits[core_id]
-        return waits is None or bool(has_changed(self._ram, waits.places, waits.values))
+        return waits is not None and not has_changed(self._ram, waits.places, waits.values)
+
+    def waits_for_window(self, core_id: int) -> bool:
+        """Return whether a core waits, and the next round has a window for what is pending."""
+        waits = self.waits[core_id]
+        accepts = waits is not None and waits.accepts and self._board.has_interrupt(core_id)
+        return accepts and self._is_vain(core_id)
 
     def can_take(self, core_id: int) -> bool:
         """Return whether an interrupt or NMI that is pending can be delivered to a core now."""
@@ -163,6 +154,11 @@ class Executor:
         self.waits[core_id] = None
         self._watch_spins(core, is_wanted=limit == _FOREVER)
         before = core.retired
+        is_pending = self._board.has_interrupt(core_id)
+        self._is_refused = (
+            is_pending and not holds and (self._is_refused or self._stopped != core_id)
+        )
+        self._is_held = is_pending and holds
         self._stopped = -1
         is_timed = self._board.deadline_ticks != NEVER
         self._passing.begin(core, 0 if holds or is_timed or not stops else passes, self.waits)
@@ -225,7 +221,7 @@ class Executor:
             return Halt.WAITS if self._is_waiting(core) else None
         if stop is not Stop.REST:
             return None
-        self.rests[core.core_id] = core.engine.context.linear_rip in self._places
+        self.rests[core.core_id] = core.engine.context.linear_rip in self.places
         if self.rests[core.core_id]:
             return Halt.RESTS
         if stops:
@@ -263,7 +259,7 @@ class Executor:
             boundary.deliver_interrupt(core, vector)
         if self._is_logged:
             self.log.words[place + 3] = signed(rip)
-            self.log.words[place + 4] = self._stack_place(core, FRAME_BYTES)
+            self.log.words[place + 4] = waiting.stack_place(core, FRAME_BYTES)
         self._parts.coherence.synchronize()
         return vector
 
@@ -316,39 +312,32 @@ class Executor:
         at = int(spins[native_spin.FOUND])
         visit = spins[at : at + native_spin.VISIT_WORDS]
         begin, end = int(visit[native_spin.LOG_COUNT]), int(log.head[ns.LOG_COUNT])
-        places = _NO_WAITING
+        reads, stack = _NO_WAITING, waiting.stack_place(core)
         if visit[native_spin.DEVICES] == state[ns.DEVICES]:
-            places = waiting.bytes_read(
-                *(log.words, begin, end, self._ram, self.origin, self._stack_place(core)),
-            )
-        if len(places) and places[0] < 0:
+            reads = waiting.bytes_read(log.words, begin, end, self._ram, self.origin, stack)
+        if len(reads) and reads[0] < 0:
             native_spin.visit_anew(state)
             return False
+        writes = waiting.bytes_written(log.words, begin, end, stack)
+        stirs = waiting.bytes_taken_back(log.words, begin, end, self._ram)
+        accepts = not self._is_refused and waiting.has_window(log.words, begin, end, core.core_id)
         if waiting.only_repeats(log.words, begin, end, core.core_id):
             state[ns.RETIRED] = visit[native_spin.RETIRED]
             log.head[ns.LOG_COUNT] = begin
             self.marks.forget_after(self.steps)
-        self.waits[core.core_id] = Waiting(places, self._ram[places].copy())
+        places = np.concatenate((reads, writes))
+        self.waits[core.core_id] = Waiting(
+            reads, places, self._ram[places].copy(), stirs, accepts, self._is_held
+        )
         return True
-
-    def _stack_place(self, core: Core, above: int = 0) -> int:
-        """Return the physical address `above` bytes over the stack pointer, or 0."""
-        context = core.engine.context
-        linear = context.register(cx.RSP)
-        if not context.is_long_mode:
-            linear = linear + context.segment(cx.SS).base & cx.MASK32
-        try:
-            return core.memory.translate(linear & ~_PAGE_MASK) + (linear & _PAGE_MASK) + above
-        except Fault:
-            return 0
 
     # -- the scene -------------------------------------------------------------------------------
 
     def rest_at(self, addresses: Iterable[int]) -> None:
         """Let cores rest at these linear addresses; those that do go on if theirs is none."""
-        self._places = frozenset(addresses)
+        self.places = frozenset(addresses)
         self._watch_places()
-        self.rests = [core.engine.context.linear_rip in self._places for core in self.cores]
+        self.rests = [core.engine.context.linear_rip in self.places for core in self.cores]
 
     def stop_at(self, addresses: Iterable[int]) -> None:
         """Let slices end before instructions at these linear addresses, too."""
@@ -359,8 +348,8 @@ class Executor:
 
     def _watch_places(self) -> None:
         for core in self.cores:
-            core.blocks.rest_at(self._places | self.points)
-        self._passing.rest_at(self._places)
+            core.blocks.rest_at(self.places | self.points)
+        self._passing.rest_at(self.places)
 
     def begin_scene(self) -> None:
         """Make how things stand the scene that `rewind` goes back to; log from now on."""

@@ -7,7 +7,8 @@ recording begins at power-on.
 from collections.abc import Iterable
 
 from uniSMP.errors import ConfigError
-from uniSMP.explore.executor import Executor, Halt
+from uniSMP.explore.executor import Executor
+from uniSMP.explore.halt import Halt
 from uniSMP.machine import core_state
 from uniSMP.machine.machine import Machine
 

@@ -120,7 +120,7 @@ def _words(
     if waiting is None or rows is None:
         return
     is_read = (rows.core == core_id) & (rows.kind & (WRITE | DELIVERY | PAGE_WALK) == 0)
-    is_read &= np.isin(rows.physical, waiting.places)
+    is_read &= np.isin(rows.physical, waiting.reads)
     context = executor.cores[core_id].engine.context
     stack = executor.machine.core(core_id).translate(context.register(cx.RSP)) or 0
     seen: set[tuple[int, int]] = set()

@@ -1,34 +1,35 @@
 """What a strategy is: it says what runs next, again and again, and learns from what came of it."""
 
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from uniSMP.explore.analysis import Analysis, Analyst
-from uniSMP.explore.executor import Executor, Halt
-from uniSMP.explore.schedule import NO_VECTOR, Slice
+from uniSMP.explore.executor import Executor
+from uniSMP.explore.leaving import Leaver, Outlook
+from uniSMP.explore.moves import (
+    FOREVER,
+    Move,
+    as_moves,
+    can_go_on,
+    do,
+    let_time_pass,
+    straight_on,
+)
+from uniSMP.explore.schedule import Slice
 from uniSMP.machine.outcome import Ending
 
-FOREVER = 1 << 62
-
-
-class Move(NamedTuple):
-    """What happens next.
-
-    Attributes:
-        core: the core it happens to.
-        takes: whether it takes what is pending for it, and nothing else; or else it runs.
-        limit: most instructions.
-        holds: whether what is pending for it is held back.
-        stops: whether it stops where cores meet, see `Executor.stop_at`.
-        passes: so many of these places it goes past while the other moves stay the same.
-    """
-
-    core: int
-    takes: bool = False
-    limit: int = FOREVER
-    holds: bool = False
-    stops: bool = False
-    passes: int = 0
+__all__ = [
+    "FOREVER",
+    "Execution",
+    "Move",
+    "Performer",
+    "Strategy",
+    "as_moves",
+    "can_go_on",
+    "do",
+    "let_time_pass",
+    "straight_on",
+]
 
 
 @dataclass(slots=True, eq=False)
@@ -39,7 +40,8 @@ class Execution:
         slices: what ran.
         ending: how the run ended, or None where nothing can go on.
         is_complete: whether it came to its end, and was not cut short.
-        is_unfinished: whether the limit of instructions cut it short, and not the strategy.
+        is_unfinished: whether the limit of instructions cut it short, and not the strategy; or
+            nobody can tell whether cores that disturb each other are stuck, see `leaving`.
         rests: for each core, whether it rests.
         waits: for each core, whether it waits.
         analysis: what happened.
@@ -86,6 +88,7 @@ class Performer:
     def __init__(self, executor: Executor) -> None:
         self.executor = executor
         self._analyst = Analyst(executor)
+        self._leaver = Leaver(executor)
 
     def perform(self, strategy: Strategy) -> Execution | None:
         """Run one execution as a strategy chooses; None: it has no other."""
@@ -93,12 +96,9 @@ class Performer:
             return None
         executor = self.executor
         executor.rewind()
-        while executor.ending is None and executor.left > 0:
-            move = strategy.next_slice(executor)
-            if move is None:
-                break
-            do(executor, move)
+        outlook = self._run(strategy)
         is_idle = not can_go_on(executor) and not executor.can_pass_time
+        is_idle &= outlook in {Outlook.PLAIN, Outlook.STUCK}
         is_over = executor.ending is not None or (is_idle and executor.left > 0)
         analysis = self._analyst.look()
         if executor.ending is None:
@@ -107,7 +107,7 @@ class Performer:
             slices=executor.slices,
             ending=executor.ending,
             is_complete=is_over,
-            is_unfinished=not is_over and executor.left <= 0,
+            is_unfinished=not is_over and (executor.left <= 0 or outlook is Outlook.UNKNOWN),
             rests=tuple(executor.rests),
             waits=tuple(each is not None for each in executor.waits),
             analysis=analysis,
@@ -115,56 +115,15 @@ class Performer:
         strategy.finished(execution)
         return execution
 
-
-def do(executor: Executor, move: Move) -> Halt | None:
-    """Make one move; None where it only took an interrupt."""
-    if move.takes:
-        executor.take(move.core)
-        return None
-    core, _, limit, holds, stops, passes = move
-    return executor.run(core, limit, holds=holds, stops=stops, passes=passes)
-
-
-def can_go_on(executor: Executor) -> bool:
-    """Return whether some core can run, or take an interrupt."""
-    return any(
-        executor.can_run(core) or executor.can_take(core) for core in range(len(executor.cores))
-    )
-
-
-def as_moves(slices: list[Slice]) -> list[Move]:
-    """Return the moves that make up a schedule."""
-    moves = []
-    for each in slices:
-        if each.vector != NO_VECTOR:
-            moves.append(Move(each.core, takes=True))
-        if each.instructions:
-            moves.append(Move(each.core, limit=each.instructions, holds=True))
-    return moves
-
-
-def let_time_pass(executor: Executor) -> None:
-    """Let idle time pass where nobody can go on, until somebody can."""
-    while not can_go_on(executor) and executor.pass_time():
-        pass
-
-
-def straight_on(
-    executor: Executor, current: int, asleep: int = 0, *, stops: bool = False
-) -> Move | None:
-    """Return the move of the core that ran last, or else of the first one that can do something.
-
-    Args:
-        executor: where things stand.
-        current: core that ran last.
-        asleep: processes that shall do nothing, see `ordering`.
-        stops: whether it stops where cores meet.
-    """
-    cores = len(executor.cores)
-    for core in (current, *range(current), *range(current + 1, cores)):
-        can_take = executor.can_take(core)
-        if can_take and not asleep >> cores + core & 1:
-            return Move(core, takes=True)
-        if not asleep >> core & 1 and executor.can_run(core):
-            return Move(core, holds=can_take, stops=stops)
-    return None
+    def _run(self, strategy: Strategy) -> Outlook:
+        """Run cores as a strategy chooses, and lead them out where it knows no other move."""
+        executor, outlook = self.executor, Outlook.PLAIN
+        while executor.ending is None and executor.left > 0:
+            move = strategy.next_slice(executor)
+            if move is not None:
+                do(executor, move)
+                continue
+            outlook = self._leaver.leave()
+            if outlook is not Outlook.LED_OUT:
+                break
+        return outlook

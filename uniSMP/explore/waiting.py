@@ -2,8 +2,10 @@
 
 Such a round has changed nothing but bytes below the stack pointer that it wrote before it read
 them, which an interrupt may overwrite at any time. The core goes on when a byte that it read has
-another value. A round that only repeats what the core read before, while nobody wrote there, tells
-nobody anything: it can be taken back.
+another value, or one that it wrote has, so that another round changes it, or when an interrupt
+comes for which a round has a window. A round that only repeats
+what the core read before, while nobody wrote there, tells nobody anything: it can be taken back.
+What it wrote and took back is kept in mind: others may see that, see `leaving`.
 """
 
 from dataclasses import dataclass
@@ -13,7 +15,10 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from uniSMP.arch.exceptions import Fault
+from uniSMP.core import context as cx
 from uniSMP.core import native_state as ns
+from uniSMP.core.core import Core
 from uniSMP.core.native_points import has_changed
 from uniSMP.explore.fabric import MARKS
 from uniSMP.native_cache import is_cache_writable
@@ -21,16 +26,52 @@ from uniSMP.native_cache import is_cache_writable
 _CACHE = is_cache_writable(__file__)
 MOST_BYTES = 1 << 14
 """A round that reads more is not taken for waiting."""
+_PAGE_MASK = 0xFFF
 
-__all__ = ["MOST_BYTES", "Waiting", "bytes_read", "has_changed", "only_repeats"]
+__all__ = [
+    "MOST_BYTES",
+    "Waiting",
+    "bytes_read",
+    "bytes_taken_back",
+    "bytes_written",
+    "has_changed",
+    "has_window",
+    "only_repeats",
+    "stack_place",
+]
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """What a waiting core has read, and the values it found."""
+    """What a core does in a round of its wait.
 
+    Attributes:
+        reads: physical addresses of the bytes it reads.
+        places: of those that it reads or writes: where one has another value it does not wait.
+        values: what is there now.
+        stirs: physical addresses of bytes that have another value meanwhile.
+        accepts: whether an interrupt that comes now is accepted in the next round.
+        is_held: whether one was held back in the rounds that were seen.
+    """
+
+    reads: npt.NDArray[np.int64]
     places: npt.NDArray[np.int64]
     values: npt.NDArray[np.uint8]
+    stirs: npt.NDArray[np.int64]
+    accepts: bool
+    is_held: bool
+
+
+def stack_place(core: Core, above: int = 0) -> int:
+    """Return the physical address `above` bytes over a core's stack pointer, or 0."""
+    context = core.engine.context
+    linear = context.register(cx.RSP)
+    if not context.is_long_mode:
+        linear = linear + context.segment(cx.SS).base & cx.MASK32
+    try:
+        return core.memory.translate(linear & ~_PAGE_MASK) + (linear & _PAGE_MASK) + above
+    except Fault:
+        return 0
 
 
 @njit(cache=_CACHE)
@@ -110,6 +151,77 @@ def bytes_read(
                 count += 1
         at += _length(word)
     return read[:count].copy()
+
+
+@njit(cache=_CACHE)
+def bytes_taken_back(words: Any, begin: int, end: int, ram: Any) -> Any:  # noqa: ANN401
+    """Return the addresses of bytes to which a round gave values that they no longer have.
+
+    Args:
+        words: the log.
+        begin: its length when the round began.
+        end: its length now.
+        ram: bytes of RAM; all accesses are within.
+    """
+    count = 0
+    found = np.empty(64, dtype=np.int64)
+    at = begin
+    while at < end:
+        word = words[at]
+        is_access = word & 3 in (ns.RECORD_ACCESS, ns.RECORD_SYSTEM)
+        if is_access and word & ns.RECORD_WRITE != 0:
+            first = words[at + 1]
+            for byte in range(first, first + (word >> 8 & 0xFF)):
+                if words[at + 2] >> 8 * (byte - first) & 0xFF != np.int64(ram[byte]):
+                    if count == len(found):
+                        found = np.concatenate((found, np.empty_like(found)))
+                    found[count] = byte
+                    count += 1
+        at += _length(word)
+    return np.unique(found[:count])
+
+
+@njit(cache=_CACHE)
+def bytes_written(words: Any, begin: int, end: int, stack: int) -> Any:  # noqa: ANN401
+    """Return the addresses of the bytes that a round wrote, but for those below the stack pointer.
+
+    Args:
+        words: the log.
+        begin: its length when the round began.
+        end: its length now.
+        stack: physical address of the stack pointer; its page is looked at only.
+    """
+    count = 0
+    found = np.empty(64, dtype=np.int64)
+    dead_first = stack & ~0xFFF
+    at = begin
+    while at < end:
+        word = words[at]
+        is_access = word & 3 in (ns.RECORD_ACCESS, ns.RECORD_SYSTEM)
+        if is_access and word & ns.RECORD_WRITE != 0:
+            first = words[at + 1]
+            for byte in range(first, first + (word >> 8 & 0xFF)):
+                if not dead_first <= byte < stack:
+                    if count == len(found):
+                        found = np.concatenate((found, np.empty_like(found)))
+                    found[count] = byte
+                    count += 1
+        at += _length(word)
+    return np.unique(found[:count])
+
+
+@njit(cache=_CACHE)
+def has_window(words: Any, begin: int, end: int, core: int) -> bool:  # noqa: ANN401
+    """Return whether a core began a block with IF = 1 in a part of the log."""
+    at = begin
+    while at < end:
+        word = words[at]
+        if word & 3 == ns.RECORD_BLOCK and words[at + 1] > 0:
+            is_own = word >> 4 & ns.RECORD_CORES == core
+            if is_own and word & ns.RECORD_IF != 0:
+                return True
+        at += _length(word)
+    return False
 
 
 @njit(cache=_CACHE)

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from uniSMP import Machine, assemble
-from uniSMP.explore.executor import Executor, Halt
+from uniSMP.explore.executor import Executor
+from uniSMP.explore.halt import Halt
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 from kernel_preamble import PREAMBLE
