@@ -31,6 +31,7 @@ class Analysis:
         shared_words: how many words two agents met in.
         steps: instructions retired since the scene.
         cores: number of cores.
+        looked: core and vector of handlers that accessed the frame their delivery pushed.
         kept_from: what cores would do next and cannot, as accesses with the words named in
             `Analyst.kept_from`.
     """
@@ -42,6 +43,7 @@ class Analysis:
     shared_words: int
     steps: int
     cores: int
+    looked: tuple[tuple[int, int], ...] = ()
     clocks: Table | None = None
 
     kept_from: list[Table] = field(default_factory=list)
@@ -102,15 +104,20 @@ class Analyst:
         """Return what has happened since the scene."""
         executor, log = self._executor, self._executor.log
         first, addresses, _ = self._catalog.arrays()
-        accesses, kinds, steps = collecting.read_log(
+        stepwise = np.array([core in executor.stepwise for core in range(len(executor.cores))])
+        accesses, kinds, steps, looked = collecting.read_log(
             *(log.words, int(log.head[ns.LOG_COUNT]), len(executor.cores)),
             *(first, addresses, self._changes_of_flags()),
             executor.machine.config.memory_bytes,
+            stepwise,
         )
         shared, words = events_of.find_shared(accesses)
         pending = np.array([bool(apic.state.irr) for apic in self._apics()], dtype=np.bool_)
         events = events_of.find_events(accesses, kinds, shared, pending)
-        return Analysis(accesses, kinds, events, shared, words, steps, len(executor.cores))
+        return Analysis(
+            *(accesses, kinds, events, shared, words, steps, len(executor.cores)),
+            tuple((core, vector) for core, vector in np.argwhere(looked).tolist()),
+        )
 
     def kept_from(self) -> list[Table]:
         """Return what cores would do next and cannot: read what they wait for, take interrupts.

@@ -6,9 +6,11 @@ all that could go on sleeps are cut short: another one stands for them. A delive
 every event of its own core. What cores are kept from (they wait, or accept no interrupts) races,
 too.
 
-*Not seen*: that a handler reads or changes registers, flags or the frame of what it interrupts, so
-that its place between two instructions without events makes a difference; that somebody waits for
-what a waiting core writes and takes back again in every round, more than once.
+Where a handler is first seen to be opaque (see `interrupted`) all begins anew, and every instruction
+of its core is an event.
+
+*Not seen*: that somebody waits for what a waiting core writes and takes back again in every round,
+more than once.
 
 Source: Abdulla, Aronis, Jonsson, Sagonas, "Source sets: a foundation for optimal dynamic partial
 order reduction" (JACM 2017), algorithm 1.
@@ -108,6 +110,8 @@ class Dpor:
     Attributes:
         executions: that came to their end.
         blocked: that were cut short.
+        stepwise: cores of which every instruction counts as an event.
+        repeated: executions from before that was known of all of them.
     """
 
     name = "dpor"
@@ -123,7 +127,8 @@ class Dpor:
         self._has_begun = self._is_disabled = False
         self._steps = 0
         self._met: Table = np.zeros(0, dtype=np.int64)
-        self.executions = self.blocked = 0
+        self.executions = self.blocked = self.repeated = 0
+        self.stepwise: frozenset[int] = frozenset()
 
     def state(self) -> list[dict[str, Any]]:
         """Return what is left to do, JSON-able; empty before the first execution."""
@@ -131,6 +136,11 @@ class Dpor:
         for facts in state[:1]:
             facts["met"] = self._met.tolist()
         return state
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether there is an execution that counts."""
+        return self._has_begun_at_all
 
     def go_on(self, state: list[dict[str, Any]]) -> None:
         """Do what is left of an earlier exploration."""
@@ -185,6 +195,8 @@ class Dpor:
 
     def finished(self, execution: Execution) -> None:
         """Find the races of an execution."""
+        if execution.stepwise != self.stepwise:
+            self._begin_anew(execution)
         node = self._tried
         if node is not None and self._is_disabled:
             self._try_another(node, execution)
@@ -201,6 +213,17 @@ class Dpor:
             self.executions += 1
         else:
             self.blocked += 1
+
+    def _begin_anew(self, execution: Execution) -> None:
+        """Forget all executions but this one; it too, where it was cut short."""
+        self.stepwise = execution.stepwise
+        self.repeated += self.executions
+        self.executions = 0
+        self._nodes = []
+        self._met = self._met[:0]
+        self._tried = None
+        self._has_begun_at_all = execution.is_complete and not self._is_disabled
+        self._is_disabled = False
 
     # -- choosing --------------------------------------------------------------------------------
 

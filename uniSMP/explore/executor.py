@@ -10,7 +10,6 @@ been run.
 """
 
 from collections.abc import Iterable
-from enum import Enum, auto
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +22,8 @@ from uniSMP.core.core import Core, Stop
 from uniSMP.errors import DivergenceError
 from uniSMP.explore import waiting
 from uniSMP.explore.fabric import DELIVERY, FRAME_BYTES, SENT, Fabric, signed
+from uniSMP.explore.halt import Halt
+from uniSMP.explore.interrupted import InterruptedCode
 from uniSMP.explore.origin import Origin
 from uniSMP.explore.passing import Passing
 from uniSMP.explore.schedule import NMI, NO_VECTOR, Slice
@@ -35,23 +36,8 @@ _FOREVER = 1 << 62
 _LOG_WORDS = 1 << 18
 _PAGE_MASK = 0xFFF
 Column = npt.NDArray[np.int64]
+__all__ = ["Executor", "Halt"]
 _NO_WAITING: Column = np.full(1, -1, dtype=np.int64)
-
-
-class Halt(Enum):
-    """Why a slice ended."""
-
-    LIMIT = auto()
-    """The instructions asked for are retired."""
-    HALTED = auto()
-    RESTS = auto()
-    WAITS = auto()
-    POINT = auto()
-    """The next instruction is at one of `points`."""
-    WINDOW = auto()
-    """An interrupt can be accepted here, and nobody said that it be held back."""
-    OVER = auto()
-    """The run has ended."""
 
 
 class Executor:
@@ -71,6 +57,8 @@ class Executor:
         first_step: instructions retired when the scene began.
         most_instructions: that one execution retires.
         marks: writes marks into the log.
+        interrupted: what handlers changed of what they interrupted.
+        stepwise: cores of which every instruction counts as an event, see `collecting.read_log`.
     """
 
     def __init__(self, machine: Machine) -> None:
@@ -85,6 +73,8 @@ class Executor:
         )
         self.log = parts.log
         self.marks = Fabric(parts)
+        self.interrupted = InterruptedCode(self.cores)
+        self.stepwise: frozenset[int] = frozenset()
         self.slices: list[Slice] = []
         self.boot_slices: list[Slice] = []
         self.points: frozenset[int] = frozenset()
@@ -210,7 +200,9 @@ class Executor:
             if has_nmi and core.is_shadowed:
                 left = 1
             watches = not holds and self._board.has_interrupt(core_id)
-            stop = loop.run_core(core, left, watch_interrupts=watches, watch_iret=has_nmi)
+            awaits_iret = has_nmi or self.interrupted.is_any(core_id)
+            stop = loop.run_core(core, left, watch_interrupts=watches, watch_iret=awaits_iret)
+            self.interrupted.look(core_id)
             boundary.is_dead(core, stop)
             halt = self._after(core, stop, stops=stops)
             if halt is not None:
@@ -254,6 +246,7 @@ class Executor:
         place = int(self.log.head[ns.LOG_COUNT])
         rip = core.engine.context.linear_rip
         if self._is_logged:
+            self.interrupted.enter(core_id, vector)
             self.marks.mark(core_id, DELIVERY + 8 * core_id, is_write=True, value=vector)
             priority = self.marks.priority(core_id)
             self.marks.mark(core_id, SENT + 8 * core_id, is_write=True, value=priority)
@@ -301,7 +294,9 @@ class Executor:
         before = core.retired
         end = before + min(max(1, self._clock.instructions_until(deadline)), self.left)
         while core.retired < end and self.boundary.ending is None and core.can_run:
-            stop = self._loop.run_core(core, end - core.retired)
+            awaits_iret = self.interrupted.is_any(core.core_id)
+            stop = self._loop.run_core(core, end - core.retired, watch_iret=awaits_iret)
+            self.interrupted.look(core.core_id)
             if self._after(core, stop, stops=False) is Halt.RESTS:
                 break
         self.boundary.advance_due_devices()
@@ -392,6 +387,7 @@ class Executor:
         """Go back to the scene."""
         self._scene.restore()
         self.marks.forget()
+        self.interrupted.forget()
         self.log.head[ns.LOG_COUNT] = 0
         for core in self.cores:
             core.log_all_registers()

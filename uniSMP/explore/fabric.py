@@ -28,6 +28,8 @@ HALT = MARKS | 1 << 21
 """+ 8 * core: the instruction just retired was HLT."""
 WINDOW = MARKS | 3 << 20
 """+ 8 * core: what the core accepts may change; `value` is its priority's class (PPR), 0-15."""
+STEP = MARKS | 1 << 20 | 1 << 23
+"""+ 8 * core: in no log: an instruction of a core of which every one counts as an event."""
 PORT = MARKS | 1 << 22
 """+ port."""
 DEVICE = MARKS | 1 << 58

@@ -1,10 +1,12 @@
 """What a strategy is: it says what runs next, again and again, and learns from what came of it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from uniSMP.explore.analysis import Analysis, Analyst
 from uniSMP.explore.executor import Executor, Halt
+from uniSMP.explore.interrupted import found_opaque
 from uniSMP.explore.schedule import NO_VECTOR, Slice
 from uniSMP.machine.outcome import Ending
 
@@ -43,6 +45,9 @@ class Execution:
         rests: for each core, whether it rests.
         waits: for each core, whether it waits.
         analysis: what happened.
+        opaque: by core and vector, what handlers changed of what they interrupted, or looked at.
+        stepwise: cores of which every instruction counts as an event: those that the strategy
+            named, and those that had such handlers.
     """
 
     slices: list[Slice]
@@ -52,6 +57,8 @@ class Execution:
     rests: tuple[bool, ...]
     waits: tuple[bool, ...]
     analysis: Analysis
+    opaque: Mapping[tuple[int, int], frozenset[str]]
+    stepwise: frozenset[int]
 
 
 class Strategy(Protocol):
@@ -59,9 +66,12 @@ class Strategy(Protocol):
 
     Attributes:
         name: as on the command line.
+        stepwise: cores of which every instruction counts as an event, since their handlers are
+            opaque, see `interrupted`.
     """
 
     name: str
+    stepwise: frozenset[int]
 
     def new_execution(self) -> bool:
         """Begin another execution; False: there is none left."""
@@ -93,6 +103,7 @@ class Performer:
             return None
         executor = self.executor
         executor.rewind()
+        executor.stepwise = strategy.stepwise
         while executor.ending is None and executor.left > 0:
             move = strategy.next_slice(executor)
             if move is None:
@@ -101,6 +112,11 @@ class Performer:
         is_idle = not can_go_on(executor) and not executor.can_pass_time
         is_over = executor.ending is not None or (is_idle and executor.left > 0)
         analysis = self._analyst.look()
+        opaque = found_opaque(executor.interrupted.changed, analysis.looked)
+        stepwise = executor.stepwise | {core for core, _ in opaque}
+        if stepwise != executor.stepwise:
+            executor.stepwise = stepwise
+            analysis = self._analyst.look()
         if executor.ending is None:
             analysis.kept_from = self._analyst.kept_from()
         execution = Execution(
@@ -111,6 +127,8 @@ class Performer:
             rests=tuple(executor.rests),
             waits=tuple(each is not None for each in executor.waits),
             analysis=analysis,
+            opaque=opaque,
+            stepwise=stepwise,
         )
         strategy.finished(execution)
         return execution
