@@ -21,7 +21,7 @@ COUNT = "mov eax, 1\nadd eax, eax\nadd eax, 3\nlea ecx, [rax + rax]"
 WAIT = "mov edx, 1\nagain: mov ecx, edx\ncmp byte ptr [0x5000], 0\nje again\nadd ecx, edx"
 # Bodies, handler of vector 0x40, different ends.
 SCENES = {
-    "changes a register": ((SEND, COUNT), f"mov eax, 100\n{END}", 6),
+    "changes a register": ((SEND, COUNT), f"mov eax, 100\n{END}", 5),
     "changes a vector register": (
         (SEND, "movd xmm0, edi\nmovd eax, xmm0\nmovd ecx, xmm0"),
         f"pcmpeqd xmm0, xmm0\n{END}",
@@ -30,33 +30,33 @@ SCENES = {
     "changes flags in its frame": (
         (SEND, "clc\nadc eax, 0\nadc ecx, 0"),
         f"or byte ptr [rsp + 16], 1\n{END}",
-        3,
+        4,
     ),
     "looks at the interrupted address": (
         (SEND, COUNT),
         f"push rax\nmov rax, [rsp + 8]\nmov [0x5010], rax\npop rax\n{END}",
-        6,
+        5,
     ),
     "looks at the interrupted address by a copy": (
         (SEND, COUNT),
         f"push qword ptr [rsp]\npop qword ptr [0x5010]\n{END}",
-        6,
+        5,
     ),
-    "comes into a wait": ((f"{SEND}\nmov byte ptr [0x5000], 1", WAIT), f"mov edx, 7\n{END}", 3),
+    "comes into a wait": ((f"{SEND}\nmov byte ptr [0x5000], 1", WAIT), f"mov edx, 7\n{END}", 4),
     "comes between CLI and STI no more": (
         (SEND, "cli\nmov eax, 1\nadd eax, eax\nsti\nadd eax, eax\nadd eax, eax"),
         f"inc eax\n{END}",
-        4,
+        3,
     ),
     "comes to two cores": (
         (f"{SEND}\nmov eax, 1\nadd eax, eax",) * 2,
         f"mov eax, 5\n{END}",
-        16,
+        9,
     ),
     "comes into the handler of another": (
         (f"mov dword ptr [r15 + 0x300], 0x4041\n{SEND}", "nop"),
         f"mov ebx, 9\n{END}",
-        4,
+        3,
     ),
 }
 OTHER = f"mov dword ptr [r15 + 0xB0], 0\nsti\npush rbx\nmov ebx, 1\nadd [0x5018], ebx\npop rbx\niretq"
