@@ -42,6 +42,18 @@ def test_an_interrupt_comes_before_its_priority_is_raised_or_after_it_is_lowered
     assert sorted(explored.traces) == sorted(traces(executor) or {})
 
 
+@pytest.mark.parametrize("name", WAYS)
+def test_an_interrupt_comes_before_its_priority_is_raised_or_never(name: str) -> None:
+    before, high, _, end = WAYS[name]
+    executor = begin(Scene((SEND, f"{before}\n{high}\nnop"), {0x40: f"{COUNT}\n{end}"}))
+    found = ways(executor)
+    assert found is not None
+    explored = explore(executor)
+    assert is_covered(found.ends, explored)
+    assert (len(found.ends), len(explored.traces)) == (2, 2)
+    assert sorted(explored.traces) == sorted(traces(executor) or {})
+
+
 @pytest.mark.parametrize("seed", [5, 15, 16, 19, 42])
 def test_dpor_ends_where_interleavings_end_with_priorities_in_cr8(seed: int) -> None:
     executor = begin(random_scene("priorities", seed))
