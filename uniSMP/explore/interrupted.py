@@ -4,7 +4,7 @@ A handler that does, and that does not look at it either, may come between any t
 do nothing others could notice: it makes no difference which. Others are *opaque*: see `opaque`.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from uniSMP.arch.flags import Rflags
@@ -12,10 +12,12 @@ from uniSMP.core import context as cx
 from uniSMP.core import native_flags
 from uniSMP.core.core import Core
 
-_REGISTERS = (
+_GENERAL = (
     *("rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi"),
     *(f"r{number}" for number in range(8, 16)),
 )
+REGISTER_NAMES = (*_GENERAL, "flags", "more than 64 places on its stack")
+"""By bits of the tables of `handler_flow`."""
 _VECTOR_REGISTERS, _VECTOR_STRIDE, _VECTOR_BYTES = 16, 64, 16
 _SEGMENT_BYTES = 24
 _SEGMENTS = {"es": cx.ES, "ds": cx.DS, "fs": cx.FS, "gs": cx.GS}
@@ -25,22 +27,7 @@ Found = dict[tuple[int, int], set[str]]
 """By core and vector: what a handler was seen to change, or to look at."""
 
 
-FRAME = "the frame on the stack"
-
-
-def found_opaque(
-    changed: Found, looked: Iterable[tuple[int, int]]
-) -> Mapping[tuple[int, int], frozenset[str]]:
-    """Return by core and vector what handlers changed, and the frame where they accessed it.
-
-    Args:
-        changed: see `InterruptedCode`.
-        looked: core and vector of handlers that accessed the frame their delivery pushed.
-    """
-    found = {key: set(names) for key, names in changed.items()}
-    for key in looked:
-        found.setdefault(key, set()).add(FRAME)
-    return {key: frozenset(names) for key, names in sorted(found.items())}
+FRAME = "reads the frame on its stack"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +101,7 @@ def _changes(before: bytes, after: bytes) -> list[str]:
     """Return the names of what differs; CR2, CS and SS are left out."""
     changed = [
         name
-        for number, name in enumerate(_REGISTERS)
+        for number, name in enumerate(_GENERAL)
         if _quad(before, 8 * number) != _quad(after, 8 * number)
     ]
     for number in range(_VECTOR_REGISTERS):

@@ -6,7 +6,6 @@ from typing import NamedTuple, Protocol
 
 from uniSMP.explore.analysis import Analysis, Analyst
 from uniSMP.explore.executor import Executor, Halt
-from uniSMP.explore.interrupted import found_opaque
 from uniSMP.explore.schedule import NO_VECTOR, Slice
 from uniSMP.machine.outcome import Ending
 
@@ -112,7 +111,7 @@ class Performer:
         is_idle = not can_go_on(executor) and not executor.can_pass_time
         is_over = executor.ending is not None or (is_idle and executor.left > 0)
         analysis = self._analyst.look()
-        opaque = found_opaque(executor.interrupted.changed, analysis.looked)
+        opaque = self._analyst.opaque(analysis)
         stepwise = executor.stepwise | {core for core, _ in opaque}
         if stepwise != executor.stepwise:
             executor.stepwise = stepwise
