@@ -1,4 +1,4 @@
-"""An interrupt that the task priority holds back conflicts with every way to write that priority."""
+"""What the task priority holds back conflicts with every way to write that priority."""
 
 import sys
 from pathlib import Path

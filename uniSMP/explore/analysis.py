@@ -137,7 +137,7 @@ class Analyst:
             *(log.words, int(log.head[ns.LOG_COUNT]), len(executor.cores), first),
             self._uses_of_registers(),
         )
-        for table, verb in zip(tables, ("reads ", ""), strict=True):
+        for table, verb in zip(tables, ("reads ", "changes "), strict=True):
             for core, vector in np.argwhere(table).tolist():
                 bits = int(table[core, vector])
                 names = {verb + name for at, name in enumerate(REGISTER_NAMES) if bits >> at & 1}

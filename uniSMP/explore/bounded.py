@@ -7,8 +7,8 @@ elsewhere leads to the same traces with no fewer preemptions. Schedules are work
 of their preemptions. Two that led to the same place by equivalent ways, with equally many
 preemptions, go on in the same ways: one is followed.
 
-Where a handler is first seen to be opaque (see `interrupted`) all begins anew, and every instruction
-of its core is an event.
+Where a handler is first seen to be opaque (see `opaque`) all begins anew, and every instruction of
+its core is an event.
 
 Sources: Musuvathi and Qadeer, "Iterative context bounding for systematic testing of multithreaded
 programs" (PLDI 2007); Coons, Musuvathi, McKinley, "Bounded partial-order reduction" (OOPSLA 2013).
@@ -73,8 +73,8 @@ class Bounded:
 
     Attributes:
         stepwise: cores of which every instruction counts as an event.
-        executions: of this object, since that is known of all of them.
-        repeated: from before.
+        executions: since that is known of all of them, those of an earlier exploration too.
+        repeated: those from before, as far as this object found them to be.
     """
 
     name = "bounded"
@@ -93,6 +93,7 @@ class Bounded:
         self.executions = self.repeated = 0
         if state is not None:
             self.stepwise = frozenset(state["stepwise"])
+            self.executions = state["executions"]
             self._known = dict(state["known"])
         self._branch = START
         self._script: list[Move] = []
@@ -104,7 +105,12 @@ class Bounded:
         """Return what is left to do, JSON-able."""
         branches = [branch.as_list() for waiting in self._waiting for branch in waiting]
         known = [list(each) for each in self._known.items()]
-        return {"branches": branches, "known": known, "stepwise": sorted(self.stepwise)}
+        return {
+            "branches": branches,
+            "known": known,
+            "stepwise": sorted(self.stepwise),
+            "executions": self.executions,
+        }
 
     def new_execution(self) -> bool:
         """Begin with the next schedule."""

@@ -6,8 +6,8 @@ all that could go on sleeps are cut short: another one stands for them. A delive
 every event of its own core. What cores are kept from (they wait, or accept no interrupts) races,
 too.
 
-Where a handler is first seen to be opaque (see `interrupted`) all begins anew, and every instruction
-of its core is an event.
+Where a handler is first seen to be opaque (see `opaque`) all begins anew, and every instruction of
+its core is an event.
 
 *Not seen*: that somebody waits for what a waiting core writes and takes back again in every round,
 more than once.
@@ -16,6 +16,7 @@ Source: Abdulla, Aronis, Jonsson, Sagonas, "Source sets: a foundation for optima
 order reduction" (JACM 2017), algorithm 1.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -108,10 +109,11 @@ class Dpor:
         executor: its scene has begun.
 
     Attributes:
-        executions: that came to their end.
+        executions: that came to their end, those of an earlier exploration too.
         blocked: that were cut short.
         stepwise: cores of which every instruction counts as an event.
-        repeated: executions from before that was known of all of them.
+        repeated: executions from before that was known of all of them, as far as this object found
+            them to be such.
     """
 
     name = "dpor"
@@ -130,23 +132,23 @@ class Dpor:
         self.executions = self.blocked = self.repeated = 0
         self.stepwise: frozenset[int] = frozenset()
 
-    def state(self) -> list[dict[str, Any]]:
-        """Return what is left to do, JSON-able; empty before the first execution."""
-        state = [node.as_dict() for node in self._nodes]
-        for facts in state[:1]:
-            facts["met"] = self._met.tolist()
-        return state
+    def state(self) -> dict[str, Any]:
+        """Return what is left to do, JSON-able."""
+        return {
+            "nodes": [node.as_dict() for node in self._nodes],
+            "met": self._met.tolist(),
+            "has_begun": self._has_begun_at_all,
+            "stepwise": sorted(self.stepwise),
+            "executions": self.executions,
+        }
 
-    @property
-    def has_begun(self) -> bool:
-        """Whether there is an execution that counts."""
-        return self._has_begun_at_all
-
-    def go_on(self, state: list[dict[str, Any]]) -> None:
-        """Do what is left of an earlier exploration."""
-        self._nodes = [_Node.from_dict(each) for each in state]
-        self._met = np.array(state[0]["met"] if state else [], dtype=np.int64)
-        self._has_begun_at_all = True
+    def go_on(self, state: Mapping[str, Any]) -> None:
+        """Do what is left of an earlier exploration, as `state` returned it."""
+        self._nodes = [_Node.from_dict(each) for each in state["nodes"]]
+        self._met = np.array(state["met"], dtype=np.int64)
+        self._has_begun_at_all = state["has_begun"]
+        self.stepwise = frozenset(state["stepwise"])
+        self.executions = state["executions"]
 
     def new_execution(self) -> bool:
         """Begin the next execution; False when there is no other."""

@@ -21,8 +21,8 @@ REGISTERS = 16
 FLAGS, LOST = 16, 17
 """Bits beyond those of registers: the flags; that the stack was too large to be followed."""
 _CLEAN, _LOW_BYTE, _LOW_WORD, _FLAGS = 16, 17, 18, 19
-"""What a register holds: the value that register 0-15 had; nothing of what was interrupted; that but
-for its lowest byte, or word; the flags."""
+"""What a register holds: the value that register 0-15 had; nothing of what was interrupted; of its
+own that but the lowest byte, or word; the flags."""
 _RSP = 4
 _DEPTH = 16
 _SLOTS = 64
@@ -55,7 +55,7 @@ def _reads(run: Any, fact: Any) -> int:  # noqa: ANN401
         if held == _CLEAN:
             continue
         is_word = fact[use.READ_WORD] & bit != 0 and held != _LOW_WORD
-        is_byte = fact[use.READ_BYTE] & bit != 0 and held != _LOW_WORD and held != _LOW_BYTE
+        is_byte = fact[use.READ_BYTE] & bit != 0 and not _LOW_BYTE <= held <= _LOW_WORD
         if fact[use.READ] & bit != 0 or is_word or is_byte:
             found |= _bit(held, register)
     if fact[use.FLAGS_READ] & run[_FLAG_MASK] != 0:
@@ -136,7 +136,7 @@ def _write_memory(run: Any, fact: Any, physical: int, size: int) -> int:  # noqa
         return int(_bit(held, fact[use.REGISTER]))
     if count == _SLOTS:
         return 1 << LOST
-    if held == _LOW_BYTE or held == _LOW_WORD:
+    if _LOW_BYTE <= held <= _LOW_WORD:
         return int(_bit(held, fact[use.REGISTER]))
     run[_PLACES + 2 * count], run[_PLACES + 2 * count + 1] = physical, held
     run[_COUNT] = count + 1
@@ -163,7 +163,13 @@ def _begin(run: Any, top: int, vector: int) -> None:  # noqa: ANN401
 
 
 @njit(cache=_CACHE)
-def follow(words: Any, count: int, cores: int, block_first: Any, facts: Any) -> tuple[Any, Any]:  # noqa: ANN401, C901, PLR0912, PLR0914 - one pass over the log
+def follow(  # noqa: C901, PLR0912, PLR0915 - one pass over the log
+    words: Any,  # noqa: ANN401
+    count: int,
+    cores: int,
+    block_first: Any,  # noqa: ANN401
+    facts: Any,  # noqa: ANN401
+) -> tuple[Any, Any]:
     """Return what handlers look at and what they change, tables of bits by core and vector.
 
     Args:

@@ -16,7 +16,7 @@ _GENERAL = (
     *("rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi"),
     *(f"r{number}" for number in range(8, 16)),
 )
-REGISTER_NAMES = (*_GENERAL, "flags", "more than 64 places on its stack")
+REGISTER_NAMES = (*_GENERAL, "flags", "more than can be followed")
 """By bits of the tables of `handler_flow`."""
 _VECTOR_REGISTERS, _VECTOR_STRIDE, _VECTOR_BYTES = 16, 64, 16
 _SEGMENT_BYTES = 24
@@ -27,7 +27,7 @@ Found = dict[tuple[int, int], set[str]]
 """By core and vector: what a handler was seen to change, or to look at."""
 
 
-FRAME = "reads the frame on its stack"
+FRAME = "uses the pushed frame"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +82,9 @@ class InterruptedCode:
             stand = stands[place]
             if stand.rip == rip and _quad(stand.state, 8 * cx.RSP) == top:
                 del stands[place]
-                changes = set(_changes(stand.state, context.save()))
+                changes = {f"changes {name}" for name in _changes(stand.state, context.save())}
                 if (stand.flags ^ self._flags(core_id)) & ~int(Rflags.RF):
-                    changes.add("flags")
+                    changes.add("changes flags")
                 if changes:
                     self.changed.setdefault((core_id, stand.vector), set()).update(changes)
                 return

@@ -30,7 +30,7 @@ class Learnt:
     Attributes:
         addresses: linear addresses of instructions that access shared words, and of HLT.
         choices: most moves that an execution had.
-        stepwise: cores with opaque handlers, see `interrupted`; `addresses` has all instructions
+        stepwise: cores with opaque handlers, see `opaque`; `addresses` has all instructions
             that these were seen to execute where an interrupt could come.
     """
 

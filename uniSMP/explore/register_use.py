@@ -13,9 +13,10 @@ READ, READ_WORD, READ_BYTE, WRITTEN, WRITTEN_WORD, WRITTEN_BYTE = range(6)
 FLAGS_READ, FLAGS_WRITTEN, KIND, REGISTER, OTHER, SIZE = range(6, 12)
 TOUCHED = 12
 WORDS = 13
-"""Masks of registers read as a whole, as 16 and as 8 bits; the same of registers written; flags that
-count and flags that are set; what the instruction moves (PLAIN, ...); the register that it moves, not
-among those that it reads; the register it moves that to; bytes of a move; registers it may change."""
+"""Masks of registers read as a whole, as 16 and as 8 bits; the same of registers written; flags
+that count and flags that are set; what the instruction moves (PLAIN, ...); the register that it
+moves, not among those that it reads; the register it moves that to; bytes of a move; registers it
+may change."""
 PLAIN, STORE, LOAD, COPY, PUSH_FLAGS, POP_FLAGS, RETURN = range(7)
 FLAGS = ("cf", "pf", "af", "zf", "sf", "df", "of")
 _RSP, _RBP = 4, 5
@@ -30,7 +31,7 @@ _SETTING = ("MODIFY", "RESET", "SET", "UNDEFINED")
 
 
 def _names() -> dict[str, tuple[int, int]]:
-    """Return number and bytes of each name of a general register; AH to BH are no bytes to clear."""
+    """Return number and bytes of each name of a general register; 0 bytes: AH to BH."""
     names = {}
     for number, name in enumerate(_GENERAL):
         names.update({f"r{name}": (number, 8), f"e{name}": (number, 4), name: (number, 2)})
@@ -122,32 +123,40 @@ def _find_move(row: list[int], instruction: capstone.CsInsn, name: str, width: i
     """Note what an instruction moves, which does not count as reading it."""
     operands = instruction.operands
     numbers = [_whole(instruction, each, width) for each in operands]
-    is_memory = [each.type == x86.X86_OP_MEM for each in operands]
-    if name.startswith("pushf"):
-        row[KIND], row[FLAGS_READ], row[FLAGS_WRITTEN] = PUSH_FLAGS, 0, 0
-    elif name.startswith("popf"):
-        row[KIND], row[FLAGS_READ], row[FLAGS_WRITTEN] = POP_FLAGS, 0, 0
+    if name.startswith(("pushf", "popf")):
+        row[KIND] = PUSH_FLAGS if name.startswith("pushf") else POP_FLAGS
+        row[FLAGS_READ] = row[FLAGS_WRITTEN] = 0
     elif name == "leave":
         row[KIND], row[REGISTER] = LOAD, _RBP
     elif name == "push" and numbers[0] is not None:
         row[KIND], row[REGISTER], row[READ] = STORE, numbers[0], 0
     elif name == "pop" and numbers[0] is not None:
         row[KIND], row[REGISTER] = LOAD, numbers[0]
-    elif name in _ZEROING and numbers[0] is not None and numbers[0] == numbers[1]:
-        row[READ] &= ~(1 << numbers[0])
-    elif name in _ZEROING and instruction.op_str == "{0}, {0}".format(
-        instruction.op_str.partition(",")[0]
-    ):
+    elif name == "mov":
+        _find_mov(row, instruction, numbers)
+    elif name in _ZEROING and _are_same(instruction):
         row[READ] = 0
-    elif name == "mov" and is_memory[0] and numbers[1] is not None:
-        memory = operands[0].mem
-        row[KIND], row[REGISTER], row[READ] = STORE, numbers[1], 0
-        _add(row, READ, {instruction.reg_name(each) for each in (memory.base, memory.index) if each})
-    elif name == "mov" and is_memory[1] and numbers[0] is not None:
-        row[KIND], row[REGISTER] = LOAD, numbers[0]
-    elif name == "mov" and None not in numbers and numbers[0] != _RSP:
-        row[KIND], row[REGISTER], row[OTHER] = COPY, numbers[1] or 0, numbers[0] or 0
-        row[READ] = 0
+
+
+def _find_mov(row: list[int], instruction: capstone.CsInsn, numbers: list[int | None]) -> None:
+    """Note what MOV moves."""
+    target, source = instruction.operands
+    to, out_of = numbers
+    if target.type == x86.X86_OP_MEM and out_of is not None:
+        row[KIND], row[REGISTER], row[READ] = STORE, out_of, 0
+        parts = target.mem.base, target.mem.index
+        _add(row, READ, {instruction.reg_name(each) for each in parts if each})
+    elif source.type == x86.X86_OP_MEM and to is not None:
+        row[KIND], row[REGISTER] = LOAD, to
+    elif to not in (None, _RSP) and out_of is not None:
+        row[KIND], row[REGISTER], row[OTHER], row[READ] = COPY, out_of, to or 0, 0
+
+
+def _are_same(instruction: capstone.CsInsn) -> bool:
+    """Return whether both operands are the same register."""
+    target, source = instruction.operands
+    is_register = target.type == source.type == x86.X86_OP_REG
+    return bool(is_register and target.reg == source.reg)
 
 
 def _whole(instruction: capstone.CsInsn, operand: x86.X86Op, width: int) -> int | None:

@@ -66,7 +66,7 @@ class Strategy(Protocol):
     Attributes:
         name: as on the command line.
         stepwise: cores of which every instruction counts as an event, since their handlers are
-            opaque, see `interrupted`.
+            opaque, see `opaque`.
     """
 
     name: str
