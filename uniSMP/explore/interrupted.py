@@ -1,7 +1,8 @@
 """Finds out whether handlers leave what they interrupt as it was.
 
 A handler that does, and that does not look at it either, may come between any two instructions that
-do nothing others could notice: it makes no difference which. Others are *opaque*: see `opaque`.
+do nothing others could notice: it makes no difference which. Others are *opaque*, see `opaque`.
+Values are compared here; where those of general registers come from is for `handler_flow` to say.
 """
 
 from collections.abc import Sequence
