@@ -15,8 +15,10 @@ KINDS = (
     "nested",
     "classes",
     "mixed",
+    "opaque",
+    "priorities",
 )
-_WITH_INTERRUPTS = {"interrupts", "halting", "nested", "classes", "mixed"}
+_WITH_INTERRUPTS = {"interrupts", "halting", "nested", "classes", "mixed", "opaque", "priorities"}
 _BY_INT = {0x42, 0x43}
 _SIZES = {1: "byte", 2: "word", 4: "dword", 8: "qword"}
 _NAMES = {
@@ -37,7 +39,7 @@ class _Writer:
         self.kind = kind
         self.cores = 2 if kind in _WITH_INTERRUPTS or self.rng.random() < 0.7 else 3
         self.labels = 0
-        self.other = 0x51 if kind == "classes" else 0x41
+        self.other = 0x51 if kind in {"classes", "priorities"} else 0x41
 
     def scene(self) -> Scene:
         rng = self.rng
@@ -63,6 +65,8 @@ class _Writer:
             "halting": [self.load, self.store, self.send, self.halt, self.flag],
             "nested": [self.load, self.store, self.send, self.send, self.flag],
             "classes": [self.load, self.store, self.send, self.send, self.flag],
+            "opaque": [self.load, self.store, self.send, self.flag, self.count, self.loop],
+            "priorities": [self.load, self.store, self.send, self.flag, self.priority],
             "mixed": [
                 *(self.load, self.store, self.send, self.flag, self.loop),
                 *(self.locked, self.software, self.halt),
@@ -159,6 +163,21 @@ class _Writer:
     def halt(self) -> str:
         return self.rng.choice(["hlt", "sti\nhlt"])
 
+    def count(self) -> str:
+        return self.rng.choice(["inc eax", "add eax, ecx\ninc ecx", "adc ebx, 0", "cmp eax, 1"])
+
+    def priority(self) -> str:
+        return f"push rax\nmov eax, {self.rng.choice([0, 3, 4, 4, 5])}\nmov cr8, rax\npop rax"
+
+    def spoil(self) -> str:
+        """Return what changes, or looks at, what a handler interrupts."""
+        return self.rng.choice(
+            [
+                *("inc eax", "mov ecx, 3", "xor byte ptr [rsp + 16], 1", "xchg eax, ebx"),
+                "push qword ptr [rsp]\npop qword ptr [0x5010]",
+            ]
+        )
+
     def software(self) -> str:
         return f"int {self.rng.choice([0x42, 0x43])}"
 
@@ -167,9 +186,11 @@ class _Writer:
         lines = [self.store() if rng.random() < 0.5 else f"lock inc {self.place()[0]}"]
         if rng.random() < 0.3:
             lines = [f"push rax\nmov eax, {self.place(4)[0]}\nmov {self.place(4)[0]}, eax\npop rax"]
+        if self.kind == "opaque":
+            lines.insert(rng.choice([0, len(lines)]), self.spoil())
         if vector not in _BY_INT:
             lines.insert(rng.choice([0, len(lines)]), END_OF_INTERRUPT)
-            if self.kind in {"nested", "classes", "mixed"} and rng.random() < 0.6:
+            if self.kind in {"nested", "classes", "mixed", "opaque"} and rng.random() < 0.6:
                 lines.insert(rng.randint(0, len(lines)), "sti")
         return "\n".join([*lines, "iretq"])
 

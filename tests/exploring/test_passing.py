@@ -24,6 +24,7 @@ class StopsEverywhere:
 
     def __init__(self, strategy: Strategy) -> None:
         self._strategy = strategy
+        self.stepwise = strategy.stepwise
 
     def new_execution(self) -> bool:
         return self._strategy.new_execution()

@@ -1,7 +1,7 @@
 """The result of an exploration: as JSON for programs, in lines for people."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import click
 
@@ -9,6 +9,7 @@ from uniSMP.cli.explore_progress import describe_sets
 from uniSMP.cli.explore_violations import Told
 from uniSMP.explore.job import Plan
 from uniSMP.explore.methods import UNFINISHED, End, Summary
+from uniSMP.explore.opaque import opaque_handlers
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,9 @@ class Report:
         """What is known: violated, holds (within the bounds of the statement), or undecided."""
         if self.summary.found:
             return "violated"
-        is_undecided = self.summary.end is End.INTERRUPTED or self.summary.counts.get(UNFINISHED, 0)
+        counts = self.summary.counts
+        is_undecided = self.summary.end is End.INTERRUPTED or counts.get(UNFINISHED, 0)
+        is_undecided = is_undecided or not all(each.is_tried for each in opaque_handlers(counts))
         return "undecided" if is_undecided else "holds"
 
     @property
@@ -68,6 +71,7 @@ def to_json(report: Report) -> str:
             "jobs": summary.jobs,
             "pending": summary.pending,
             "counts": dict(summary.counts),
+            "opaque_handlers": [asdict(each) for each in opaque_handlers(summary.counts)],
             "distinct": dict(summary.distinct),
             "found": [
                 {**found.content, "job": found.job, "times": found.times} for found in summary.found

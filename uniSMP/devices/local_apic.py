@@ -141,6 +141,8 @@ class LocalApic:
     def write_tpr(self, value: int) -> None:
         """Set the task priority to the low 8 bits of `value`."""
         self.state.tpr = value & 0xFF
+        if self.observer is not None:
+            self.observer.task_priority_written(self.core_id)
 
     @property
     def ppr(self) -> int:

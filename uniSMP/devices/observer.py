@@ -17,6 +17,9 @@ class InterruptObserver(Protocol):
     def interrupt_ended(self, core_id: int, vector: int) -> None:
         """An EOI took the highest vector in service out of service."""
 
+    def task_priority_written(self, core_id: int) -> None:
+        """The task priority of a local APIC was written: in its page, as an MSR, or as CR8."""
+
     def timer_programmed(self, core_id: int) -> None:
         """A register of a local APIC's timer was written."""
 

@@ -8,9 +8,12 @@ import numpy.typing as npt
 from uniSMP.core import native_state as ns
 from uniSMP.core.blocks import Block
 from uniSMP.devices.local_apic import LocalApic
-from uniSMP.explore import collecting, holding, ordering
+from uniSMP.explore import collecting, handler_flow, holding, ordering
 from uniSMP.explore import events as events_of
 from uniSMP.explore.executor import Executor
+from uniSMP.explore.fabric import DELIVERY
+from uniSMP.explore.interrupted import FRAME, REGISTER_NAMES, Found
+from uniSMP.explore.register_use import WORDS, register_use
 
 Table = npt.NDArray[np.int64]
 _CLI, _STI, _POPF = 0xFA, 0xFB, 0x9D
@@ -31,6 +34,7 @@ class Analysis:
         shared_words: how many words two agents met in.
         steps: instructions retired since the scene.
         cores: number of cores.
+        looked: core and vector of handlers that accessed the frame their delivery pushed.
         kept_from: what cores would do next and cannot, as accesses with the words named in
             `Analyst.kept_from`.
     """
@@ -42,6 +46,7 @@ class Analysis:
     shared_words: int
     steps: int
     cores: int
+    looked: tuple[tuple[int, int], ...] = ()
     clocks: Table | None = None
 
     kept_from: list[Table] = field(default_factory=list)
@@ -97,20 +102,56 @@ class Analyst:
         self._executor = executor
         self._catalog = executor.machine.parts.catalog
         self._changes: Table = np.zeros((0, 2), dtype=np.int64)
+        self._uses: Table = np.zeros((0, WORDS), dtype=np.int64)
+        self._used_blocks = 0
 
     def look(self) -> Analysis:
         """Return what has happened since the scene."""
         executor, log = self._executor, self._executor.log
         first, addresses, _ = self._catalog.arrays()
-        accesses, kinds, steps = collecting.read_log(
+        stepwise = np.array([core in executor.stepwise for core in range(len(executor.cores))])
+        accesses, kinds, steps, looked = collecting.read_log(
             *(log.words, int(log.head[ns.LOG_COUNT]), len(executor.cores)),
             *(first, addresses, self._changes_of_flags()),
             executor.machine.config.memory_bytes,
+            stepwise,
         )
         shared, words = events_of.find_shared(accesses)
         pending = np.array([bool(apic.state.irr) for apic in self._apics()], dtype=np.bool_)
         events = events_of.find_events(accesses, kinds, shared, pending)
-        return Analysis(accesses, kinds, events, shared, words, steps, len(executor.cores))
+        return Analysis(
+            *(accesses, kinds, events, shared, words, steps, len(executor.cores)),
+            tuple((core, vector) for core, vector in np.argwhere(looked).tolist()),
+        )
+
+    def opaque(self, analysis: Analysis) -> dict[tuple[int, int], frozenset[str]]:
+        """Return by core and vector what handlers change of what they interrupt, or look at."""
+        if not (analysis.accesses[:, collecting.A_WORD] >> 9 == DELIVERY >> 12).any():
+            return {}
+        executor, log = self._executor, self._executor.log
+        found: Found = {key: set(names) for key, names in executor.interrupted.changed.items()}
+        for key in analysis.looked:
+            found.setdefault(key, set()).add(FRAME)
+        first, _, _ = self._catalog.arrays()
+        tables = handler_flow.follow(
+            *(log.words, int(log.head[ns.LOG_COUNT]), len(executor.cores), first),
+            self._uses_of_registers(),
+        )
+        for table, verb in zip(tables, ("reads ", "changes "), strict=True):
+            for core, vector in np.argwhere(table).tolist():
+                bits = int(table[core, vector])
+                names = {verb + name for at, name in enumerate(REGISTER_NAMES) if bits >> at & 1}
+                found.setdefault((core, vector), set()).update(names)
+        return {key: frozenset(names) for key, names in sorted(found.items())}
+
+    def _uses_of_registers(self) -> Table:
+        """Return what each instruction of the catalog does with registers, see `register_use`."""
+        blocks = self._catalog.blocks
+        new = [row for block in blocks[self._used_blocks :] for row in register_use(block)]
+        self._used_blocks = len(blocks)
+        if new:
+            self._uses = np.concatenate((self._uses, np.array(new, dtype=np.int64)))
+        return self._uses
 
     def kept_from(self) -> list[Table]:
         """Return what cores would do next and cannot: read what they wait for, take interrupts.

@@ -1,13 +1,13 @@
 """The strategies as campaigns see them: how work is cut into jobs, and what the results show."""
 
 from collections.abc import Callable
-from typing import Any
 
 from uniSMP.explore import ranges
 from uniSMP.explore.bounded import Bounded
 from uniSMP.explore.dpor import Dpor
 from uniSMP.explore.job import Job, JobResult, Payload, Plan
 from uniSMP.explore.methods import UNFINISHED, End, Summary
+from uniSMP.explore.opaque import REPEATED, opaque_handlers
 from uniSMP.explore.pct import Pct
 from uniSMP.explore.random_walk import RandomWalk
 from uniSMP.explore.strategy import Strategy
@@ -17,13 +17,18 @@ ENDED = "ended by the guest"
 """Name in `JobResult.counts`: executions that the guest ended while other cores could go on."""
 
 
-def _result(tally: Tally, more: list[Payload]) -> JobResult:
+def _result(tally: Tally, more: list[Payload], repeated: int = 0) -> JobResult:
     return JobResult(
         executions=tally.executions,
         blocked=tally.blocked,
         found=tally.found,
         more=more,
-        counts={UNFINISHED: tally.unfinished, ENDED: tally.ended},
+        counts={
+            UNFINISHED: tally.unfinished,
+            ENDED: tally.ended,
+            REPEATED: repeated,
+            **tally.opaque,
+        },
         sets=tally.sets,
     )
 
@@ -38,6 +43,10 @@ def _verdict(summary: Summary) -> str:
             f"; {ended:,} were ended by the guest while other cores could go on: what these might "
             "have done before is not covered"
         )
+    repeated = summary.counts.get(REPEATED, 0)
+    if repeated:
+        rest += f"; {repeated:,} were repeated when a handler was first seen to be opaque"
+    rest += "".join(f"; {each}" for each in opaque_handlers(summary.counts))
     if not summary.found:
         return f"none violates anything that was checked{rest}"
     times = sum(each.times for each in summary.found)
@@ -142,7 +151,7 @@ class BoundedWorker:
             if not tally.perform(strategy):
                 is_over = True
                 break
-        return _result(tally, [] if is_over else [strategy.state()])
+        return _result(tally, [] if is_over else [strategy.state()], strategy.repeated)
 
 
 class BoundedApproach:
@@ -188,15 +197,13 @@ class DporWorker:
         """Run the next executions, up to the first violation."""
         shop = workshop(self._plan)
         strategy = Dpor(shop.executor)
-        nodes: list[dict[str, Any]] | None = job.payload["nodes"]
-        if nodes is not None:
-            strategy.go_on(nodes)
+        strategy.go_on(job.payload)
         tally, is_over = Tally(shop), False
         while tally.executions < job.executions and not tally.found:
             if not tally.perform(strategy):
                 is_over = True
                 break
-        return _result(tally, [] if is_over else [{"nodes": strategy.state()}])
+        return _result(tally, [] if is_over else [strategy.state()], strategy.repeated)
 
 
 class DporApproach:
@@ -211,8 +218,7 @@ class DporApproach:
 
     def payloads(self) -> list[Payload]:
         """Return the beginning."""
-        workshop(self._plan)
-        return [{"nodes": None}]
+        return [Dpor(workshop(self._plan).executor).state()]
 
     def rest(self, summary: Summary) -> int | None:
         """Return None: how large the tree is shows at the end."""

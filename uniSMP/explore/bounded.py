@@ -7,6 +7,9 @@ elsewhere leads to the same traces with no fewer preemptions. Schedules are work
 of their preemptions. Two that led to the same place by equivalent ways, with equally many
 preemptions, go on in the same ways: one is followed.
 
+Where a handler is first seen to be opaque (see `opaque`) all begins anew, and every instruction of
+its core is an event.
+
 Sources: Musuvathi and Qadeer, "Iterative context bounding for systematic testing of multithreaded
 programs" (PLDI 2007); Coons, Musuvathi, McKinley, "Bounded partial-order reduction" (OOPSLA 2013).
 """
@@ -67,6 +70,11 @@ class Bounded:
         cores: number of cores.
         preemptions: K.
         state: what is left of an earlier exploration, as `state` returned it; else all is.
+
+    Attributes:
+        stepwise: cores of which every instruction counts as an event.
+        executions: since that is known of all of them, those of an earlier exploration too.
+        repeated: those from before, as far as this object found them to be.
     """
 
     name = "bounded"
@@ -81,7 +89,11 @@ class Bounded:
         branches = [START] if state is None else map(Branch.from_list, state["branches"])
         for branch in branches:
             self._waiting[len(branch.paid)].append(branch)
+        self.stepwise: frozenset[int] = frozenset()
+        self.executions = self.repeated = 0
         if state is not None:
+            self.stepwise = frozenset(state["stepwise"])
+            self.executions = state["executions"]
             self._known = dict(state["known"])
         self._branch = START
         self._script: list[Move] = []
@@ -92,7 +104,13 @@ class Bounded:
     def state(self) -> dict[str, Any]:
         """Return what is left to do, JSON-able."""
         branches = [branch.as_list() for waiting in self._waiting for branch in waiting]
-        return {"branches": branches, "known": [list(each) for each in self._known.items()]}
+        known = [list(each) for each in self._known.items()]
+        return {
+            "branches": branches,
+            "known": known,
+            "stepwise": sorted(self.stepwise),
+            "executions": self.executions,
+        }
 
     def new_execution(self) -> bool:
         """Begin with the next schedule."""
@@ -146,6 +164,12 @@ class Bounded:
 
     def finished(self, execution: Execution) -> None:
         """Note the schedules that branch off, but for those that are as good as known ones."""
+        if execution.stepwise != self.stepwise:
+            self.stepwise = execution.stepwise
+            if self._branch != START:
+                self._begin_anew()
+                return
+        self.executions += 1
         places = _Places(execution, self._branch.paid)
         for choice in self._free:
             self._add(places, choice, paid=places.paid_before(choice.step))
@@ -154,6 +178,14 @@ class Bounded:
             start = places.put_on(choice.step)
             before = cut_at(execution.slices, start, places.deliveries_before(start))
             self._add_preemption(places, _Choice(start, before, choice.process))
+
+    def _begin_anew(self) -> None:
+        """Forget all executions."""
+        self.repeated += self.executions + 1
+        self.executions = 0
+        self._known = {}
+        self._waiting = [deque() for _ in range(self._most + 1)]
+        self._waiting[0].append(START)
 
     def _races(self, execution: Execution) -> Iterator[_Choice]:
         """Yield what must be tried before the earlier events of races."""

@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit
 
 from uniSMP.core import native_state as ns
-from uniSMP.explore.fabric import DELIVERY, FRAME_BYTES, HALT, MARKS, SENT, WINDOW
+from uniSMP.explore.fabric import DELIVERY, FRAME_BYTES, HALT, MARKS, SENT, STEP, WINDOW
 from uniSMP.native_cache import is_cache_writable
 
 _CACHE = is_cache_writable(__file__)
@@ -33,6 +33,8 @@ INSTRUCTION, DELIVERED, HALTED = 0, 1, 2
 ENDS_IN_IRET, ENDS_IN_STI, ENDS_IN_POPF = 1, 2, 4
 """How a block ends, as far as it changes IF."""
 NO_CLI = 1 << 30
+VECTORS = 512
+"""More than there are vectors, NMI and NO_VECTOR among them."""
 _DEPTH = 64
 
 
@@ -40,6 +42,12 @@ _DEPTH = 64
 def is_window(word: int) -> bool:
     """Return whether a word is the pseudo-word WINDOW of a core."""
     return bool(word >> 9 == WINDOW >> 12)
+
+
+@njit(cache=_CACHE)
+def is_step(word: int) -> bool:
+    """Return whether a word is the pseudo-word STEP of a core."""
+    return bool(word >> 9 == STEP >> 12)
 
 
 @njit(cache=_CACHE)
@@ -110,6 +118,18 @@ def _find_flags(words: Any, count: int, cores: int) -> Any:  # noqa: ANN401
 
 
 @njit(cache=_CACHE)
+def _count_steps(words: Any, count: int, stepwise: Any) -> int:  # noqa: ANN401
+    """Return how many instructions the stepwise cores have retired."""
+    steps = at = 0
+    while at < count:
+        kind = words[at] & 3
+        if kind == ns.RECORD_BLOCK and stepwise[words[at] >> 4 & ns.RECORD_CORES]:
+            steps += max(0, words[at + 1])
+        at += 5 if kind == ns.RECORD_SYSTEM else 4 if kind == ns.RECORD_ACCESS else 2
+    return int(steps)
+
+
+@njit(cache=_CACHE)
 def read_log(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - one pass over the log
     words: Any,  # noqa: ANN401
     count: int,
@@ -118,8 +138,12 @@ def read_log(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - one pass over 
     addresses: Any,  # noqa: ANN401
     flag_changes: Any,  # noqa: ANN401
     memory_end: int,
-) -> tuple[Any, Any, int]:
-    """Return accesses, the kind and depth of each, and the number of steps.
+    stepwise: Any,  # noqa: ANN401
+) -> tuple[Any, Any, int, Any]:
+    """Return accesses, the kind and depth of each, the number of steps, and who looked at frames.
+
+    The last is a table by core and vector: whether an instruction of the handler, IRET apart,
+    accessed the frame that its delivery pushed.
 
     What changes what a core accepts (IF, its priority) writes the pseudo-word WINDOW; what might
     and does not reads it, so that executions that begin alike have the same rows.
@@ -132,9 +156,14 @@ def read_log(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - one pass over 
         addresses: linear addresses of instructions.
         flag_changes: for each block, how it ends (ENDS_IN_...) and the index of its first CLI.
         memory_end: size of RAM; accesses between it and the marks are left out.
+        stepwise: for each core, whether each of its instructions that an interrupt can come before
+            reads the pseudo-word STEP; HLT does not.
     """
-    accesses = np.empty((2 * count + 2, ACCESS_WORDS), dtype=np.int64)
-    kinds = np.empty((2 * count + 2, 2), dtype=np.int64)
+    most = 2 * count + 2 + _count_steps(words, count, stepwise)
+    accesses = np.empty((most, ACCESS_WORDS), dtype=np.int64)
+    kinds = np.empty((most, 2), dtype=np.int64)
+    looked = np.zeros((cores, VECTORS), dtype=np.bool_)
+    vectors = np.zeros((cores, _DEPTH), dtype=np.int64)
     flags = _find_flags(words, count, cores)
     depth = np.zeros(cores, dtype=np.int64)
     returns = np.zeros((cores, _DEPTH), dtype=np.int64)
@@ -152,10 +181,10 @@ def read_log(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - one pass over 
     next_agent = cores
     for core in range(cores):
         agents[core, 0] = core
-    step = executed = core = row = at = block = address = flag = 0
+    step = executed = core = row = at = block = address = flag = stepped = begun = 0
     cli = NO_CLI
     ends = pops = popped = frame = 0
-    shadow = False
+    shadow = is_iret = False
     values = np.zeros(A_ADDRESS + 1 - A_WRITE, dtype=np.int64)
     while at <= count:
         word: Any = words[at] if at < count else np.int64(ns.RECORD_BLOCK)
@@ -170,6 +199,23 @@ def read_log(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - one pass over 
         values[A_CORE - A_WRITE] = core
         values[A_VALUE - A_WRITE] = 0
         values[A_AGENT - A_WRITE] = agents[core, depth[core]]
+        if stepwise[core] and stepped < executed:
+            is_halt = is_behind and kind == ns.RECORD_SYSTEM and words[at + 1] == HALT + 8 * core
+            until = executed - is_halt
+            if kind == ns.RECORD_ACCESS:
+                until = min(executed, (word >> 16) + 1)
+            elif not is_behind:
+                until = stepped
+            for index in range(stepped, until):
+                if begun and index <= cli and not (shadow and index == 0):
+                    values[0] = 0
+                    values[A_STEP - A_WRITE] = step + index
+                    values[A_OPEN - A_WRITE] = 16 - priority[core]
+                    values[A_ADDRESS - A_WRITE] = addresses[block_first[block] + index]
+                    row = _put(
+                        accesses, kinds, row, STEP + 8 * core, 8, values, INSTRUCTION, depth[core]
+                    )
+            stepped = executed if is_behind else max(stepped, until)
         if cli < executed and (is_behind or (kind == ns.RECORD_ACCESS and word >> 16 > cli)):
             values[0] = flag
             values[A_STEP - A_WRITE] = step + cli
@@ -178,7 +224,7 @@ def read_log(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - one pass over 
             )
             values[A_ADDRESS - A_WRITE] = addresses[block_first[block] + cli]
             row = _put(accesses, kinds, row, WINDOW + 8 * core, 8, values, INSTRUCTION, depth[core])
-            flag = 0
+            flag = begun = 0
             cli = NO_CLI
         if is_behind and ends != 0:
             values[0] = ends == ENDS_IN_STI or popped >> 9 & 1 != flag
@@ -200,7 +246,8 @@ def read_log(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - one pass over 
             executed = words[at + 1]
             core = word >> 4 & ns.RECORD_CORES
             block = word >> 16
-            flag = (word & ns.RECORD_IF) >> 15
+            flag = begun = (word & ns.RECORD_IF) >> 15
+            stepped = 0
             cli = NO_CLI
             at += 2
             if executed <= 0:
@@ -231,6 +278,7 @@ def read_log(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - one pass over 
             address = addresses[block_first[block] + (word >> 16)]
             if index == executed:
                 when = step + executed
+            is_iret = ends == ENDS_IN_IRET and index == executed - 1
             if ends != 0 and index == executed - 1 and word & ns.RECORD_WRITE == 0:
                 pops += 1  # IRET pops RIP and CS before RFLAGS
                 if pops == 1:
@@ -268,6 +316,7 @@ def read_log(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - one pass over 
                 level = depth[owner] = min(depth[owner] + 1, _DEPTH - 1)
                 returns[owner, level] = words[at + 3]
                 tops[owner, level] = words[at + 4]
+                vectors[owner, level] = words[at + 2]
                 agents[owner, level] = next_agent
                 next_agent += 1
                 values[A_OPEN - A_WRITE] = 16 - priority[owner]
@@ -289,6 +338,9 @@ def read_log(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - one pass over 
             top = tops[owner, index]
             if ((top - 1) & ~np.int64(0xFFF)) - 0x1000 <= physical < top:
                 agent = owner
+            is_frame = top - FRAME_BYTES < physical + size and physical < top
+            if is_frame and kind == ns.RECORD_ACCESS and not is_iret:
+                looked[owner, vectors[owner, index]] = True
         values[A_STEP - A_WRITE] = when
         values[A_CORE - A_WRITE] = owner
         values[A_AGENT - A_WRITE] = agent
@@ -301,4 +353,4 @@ def read_log(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - one pass over 
             values[0] = writes
         row = _put(accesses, kinds, row, physical, size, values, event_kind, level)
         at += 4 if kind == ns.RECORD_ACCESS else 5
-    return accesses[:row], kinds[:row], step + executed
+    return accesses[:row], kinds[:row], step + executed, looked

@@ -6,14 +6,17 @@ all that could go on sleeps are cut short: another one stands for them. A delive
 every event of its own core. What cores are kept from (they wait, or accept no interrupts) races,
 too.
 
-*Not seen*: that a handler reads or changes registers, flags or the frame of what it interrupts, so
-that its place between two instructions without events makes a difference; that somebody looks, in
-yet another order, at what a waiting core writes and takes back in every round.
+Where a handler is first seen to be opaque (see `opaque`) all begins anew, and every instruction of
+its core is an event.
+
+*Not seen*: that somebody looks, in yet another order, at what a waiting core writes and takes back
+in every round.
 
 Source: Abdulla, Aronis, Jonsson, Sagonas, "Source sets: a foundation for optimal dynamic partial
 order reduction" (JACM 2017), algorithm 1.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -106,8 +109,11 @@ class Dpor:
         executor: its scene has begun.
 
     Attributes:
-        executions: that came to their end.
+        executions: that came to their end, those of an earlier exploration too.
         blocked: that were cut short.
+        stepwise: cores of which every instruction counts as an event.
+        repeated: executions from before that was known of all of them, as far as this object found
+            them to be such.
     """
 
     name = "dpor"
@@ -123,20 +129,26 @@ class Dpor:
         self._has_begun = self._is_disabled = False
         self._steps = 0
         self._met: Table = np.zeros(0, dtype=np.int64)
-        self.executions = self.blocked = 0
+        self.executions = self.blocked = self.repeated = 0
+        self.stepwise: frozenset[int] = frozenset()
 
-    def state(self) -> list[dict[str, Any]]:
-        """Return what is left to do, JSON-able; empty before the first execution."""
-        state = [node.as_dict() for node in self._nodes]
-        for facts in state[:1]:
-            facts["met"] = self._met.tolist()
-        return state
+    def state(self) -> dict[str, Any]:
+        """Return what is left to do, JSON-able."""
+        return {
+            "nodes": [node.as_dict() for node in self._nodes],
+            "met": self._met.tolist(),
+            "has_begun": self._has_begun_at_all,
+            "stepwise": sorted(self.stepwise),
+            "executions": self.executions,
+        }
 
-    def go_on(self, state: list[dict[str, Any]]) -> None:
-        """Do what is left of an earlier exploration."""
-        self._nodes = [_Node.from_dict(each) for each in state]
-        self._met = np.array(state[0]["met"] if state else [], dtype=np.int64)
-        self._has_begun_at_all = True
+    def go_on(self, state: Mapping[str, Any]) -> None:
+        """Do what is left of an earlier exploration, as `state` returned it."""
+        self._nodes = [_Node.from_dict(each) for each in state["nodes"]]
+        self._met = np.array(state["met"], dtype=np.int64)
+        self._has_begun_at_all = state["has_begun"]
+        self.stepwise = frozenset(state["stepwise"])
+        self.executions = state["executions"]
 
     def new_execution(self) -> bool:
         """Begin the next execution; False when there is no other."""
@@ -187,6 +199,8 @@ class Dpor:
 
     def finished(self, execution: Execution) -> None:
         """Find the races of an execution."""
+        if execution.stepwise != self.stepwise:
+            self._begin_anew(execution)
         node = self._tried
         if node is not None and self._is_disabled:
             self._try_another(node, execution)
@@ -203,6 +217,17 @@ class Dpor:
             self.executions += 1
         else:
             self.blocked += 1
+
+    def _begin_anew(self, execution: Execution) -> None:
+        """Forget all executions but this one; it too, where it was cut short."""
+        self.stepwise = execution.stepwise
+        self.repeated += self.executions
+        self.executions = 0
+        self._nodes = []
+        self._met = self._met[:0]
+        self._tried = None
+        self._has_begun_at_all = execution.is_complete and not self._is_disabled
+        self._is_disabled = False
 
     # -- choosing --------------------------------------------------------------------------------
 

@@ -34,6 +34,7 @@ from uniSMP.explore.collecting import (
     E_VECTOR,
     EVENT_WORDS,
     INSTRUCTION,
+    is_step,
     is_window,
 )
 from uniSMP.explore.fabric import DELIVERY, SENT
@@ -131,6 +132,7 @@ def find_events(accesses: Any, kinds: Any, shared: Any, pending: Any) -> Any:  #
         ):
             is_change = accesses[end, A_WRITE] != 0 and is_window(accesses[end, A_WORD])
             is_event = is_event or shared[end] or (is_change and interrupted[core])
+            is_event = is_event or (is_step(accesses[end, A_WORD]) and interrupted[core])
             is_event = is_event or accesses[end, A_WORD] >> 9 == SENT >> 12
             end += 1
         if is_event:

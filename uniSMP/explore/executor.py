@@ -21,6 +21,7 @@ from uniSMP.errors import DivergenceError
 from uniSMP.explore import waiting
 from uniSMP.explore.fabric import DELIVERY, FRAME_BYTES, SENT, Fabric, signed
 from uniSMP.explore.halt import Halt
+from uniSMP.explore.interrupted import InterruptedCode
 from uniSMP.explore.origin import Origin
 from uniSMP.explore.passing import Passing
 from uniSMP.explore.schedule import NMI, NO_VECTOR, Slice
@@ -32,6 +33,7 @@ from uniSMP.machine.outcome import Ending
 _FOREVER = 1 << 62
 _LOG_WORDS = 1 << 18
 Column = npt.NDArray[np.int64]
+__all__ = ["Executor", "Halt"]
 _NO_WAITING: Column = np.full(1, -1, dtype=np.int64)
 
 
@@ -52,6 +54,8 @@ class Executor:
         first_step: instructions retired when the scene began.
         most_instructions: that one execution retires.
         marks: writes marks into the log.
+        interrupted: what handlers changed of what they interrupted.
+        stepwise: cores of which every instruction counts as an event, see `collecting.read_log`.
     """
 
     def __init__(self, machine: Machine) -> None:
@@ -66,6 +70,8 @@ class Executor:
         )
         self.log = parts.log
         self.marks = Fabric(parts)
+        self.interrupted = InterruptedCode(self.cores)
+        self.stepwise: frozenset[int] = frozenset()
         self.slices: list[Slice] = []
         self.boot_slices: list[Slice] = []
         self.points: frozenset[int] = frozenset()
@@ -206,7 +212,9 @@ class Executor:
             if has_nmi and core.is_shadowed:
                 left = 1
             watches = not holds and self._board.has_interrupt(core_id)
-            stop = loop.run_core(core, left, watch_interrupts=watches, watch_iret=has_nmi)
+            awaits_iret = has_nmi or self.interrupted.is_any(core_id)
+            stop = loop.run_core(core, left, watch_interrupts=watches, watch_iret=awaits_iret)
+            self.interrupted.look(core_id)
             boundary.is_dead(core, stop)
             halt = self._after(core, stop, stops=stops)
             if halt is not None:
@@ -250,6 +258,7 @@ class Executor:
         place = int(self.log.head[ns.LOG_COUNT])
         rip = core.engine.context.linear_rip
         if self._is_logged:
+            self.interrupted.enter(core_id, vector)
             self.marks.mark(core_id, DELIVERY + 8 * core_id, is_write=True, value=vector)
             priority = self.marks.priority(core_id)
             self.marks.mark(core_id, SENT + 8 * core_id, is_write=True, value=priority)
@@ -297,7 +306,9 @@ class Executor:
         before = core.retired
         end = before + min(max(1, self._clock.instructions_until(deadline)), self.left)
         while core.retired < end and self.boundary.ending is None and core.can_run:
-            stop = self._loop.run_core(core, end - core.retired)
+            awaits_iret = self.interrupted.is_any(core.core_id)
+            stop = self._loop.run_core(core, end - core.retired, watch_iret=awaits_iret)
+            self.interrupted.look(core.core_id)
             if self._after(core, stop, stops=False) is Halt.RESTS:
                 break
         self.boundary.advance_due_devices()
@@ -381,6 +392,7 @@ class Executor:
         """Go back to the scene."""
         self._scene.restore()
         self.marks.forget()
+        self.interrupted.forget()
         self.log.head[ns.LOG_COUNT] = 0
         for core in self.cores:
             core.log_all_registers()

@@ -6,7 +6,7 @@ Like the pushes of a delivery each belongs to the next instruction its core reti
 
 from typing import Any
 
-from uniSMP.arch.apic import DeliveryMode, LocalApicRegister
+from uniSMP.arch.apic import DeliveryMode
 from uniSMP.checks.history import Event
 from uniSMP.core import native_state as ns
 from uniSMP.devices.messages import InterruptMessage, Message
@@ -28,6 +28,8 @@ HALT = MARKS | 1 << 21
 """+ 8 * core: the instruction just retired was HLT."""
 WINDOW = MARKS | 3 << 20
 """+ 8 * core: what the core accepts may change; `value` is its priority's class (PPR), 0-15."""
+STEP = MARKS | 1 << 20 | 1 << 23
+"""+ 8 * core: in no log: an instruction of a core of which every one counts as an event."""
 PORT = MARKS | 1 << 22
 """+ port."""
 DEVICE = MARKS | 1 << 58
@@ -35,7 +37,6 @@ DEVICE = MARKS | 1 << 58
 _MEMORY_KINDS = frozenset({"mmio_read", "mmio_write"})
 _PAGE_MASK = 0xFFF
 _APIC_PAGE = 0xFEE0_0000
-_TASK_PRIORITY = _APIC_PAGE + int(LocalApicRegister.TPR)
 _WITH_VECTOR = frozenset({DeliveryMode.FIXED, DeliveryMode.LOWEST_PRIORITY})
 NO_VECTOR = 256
 """Sent, but nobody knows which vector."""
@@ -107,29 +108,27 @@ class Fabric(EventLog):
             page = values["address"] & ~_PAGE_MASK
             if page != _APIC_PAGE:
                 self.mark(core_id, DEVICE + page, is_write=True)
-            elif kind == "mmio_write" and values["address"] == _TASK_PRIORITY:
-                priority = self.priority(core_id, values["value"] & 0xFF)
-                self.mark(core_id, WINDOW + 8 * core_id, is_write=True, value=priority)
         elif kind == "eoi":
-            priority = self.priority(core_id)
-            self.mark(core_id, WINDOW + 8 * core_id, is_write=True, value=priority)
+            self._mark_priority(core_id)
         elif kind == "halt":
             rip = self._cores[core_id].engine.context.linear_rip - 1  # HLT has one byte
             self.mark(core_id, HALT + 8 * core_id, is_write=True, rip=signed(rip))
         elif kind == "timer_fired":
             self.mark(core_id, SENT + 8 * core_id, is_write=False, value=NO_VECTOR)
 
-    def priority(self, core_id: int, task_priority: int | None = None) -> int:
-        """Return the class of a core's priority, 0-15: it accepts interrupts of higher classes.
+    def task_priority_written(self, core_id: int) -> None:
+        """Mark that a core may accept more, or less."""
+        self._mark_priority(core_id)
 
-        Args:
-            core_id: the core.
-            task_priority: its task priority register; None: what it holds.
-        """
+    def _mark_priority(self, core_id: int) -> None:
+        priority = self.priority(core_id)
+        self.mark(core_id, WINDOW + 8 * core_id, is_write=True, value=priority)
+
+    def priority(self, core_id: int) -> int:
+        """Return the class of a core's priority, 0-15: it accepts interrupts of higher classes."""
         apic = self._apics[core_id]
-        task_priority = apic.tpr if task_priority is None else task_priority
         in_service = max(0, apic.state.isr.bit_length() - 1)
-        return max(task_priority, in_service) >> 4
+        return max(apic.tpr, in_service) >> 4
 
     def message_routed(self, message: Message, core_ids: tuple[int, ...]) -> None:
         """Mark an interrupt that was sent."""

@@ -22,7 +22,7 @@ from uniSMP.replay.manifest import BEHAVIOUR
 
 FORMAT = "unismp-plan"
 FORMAT_VERSION = 1
-METHOD = 1
+METHOD = 2
 """Counts changes of what a strategy does for a plan: results from before do not fit those after."""
 Payload = dict[str, Any]
 

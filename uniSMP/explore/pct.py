@@ -41,6 +41,7 @@ class Pct:
         self, learnt: Learnt, seed: int, numbers: range, *, depth: int, cores: int
     ) -> None:
         self._learnt = learnt
+        self.stepwise = learnt.stepwise
         self._seed = seed
         self._numbers = iter(numbers)
         self.depth = depth

@@ -12,13 +12,14 @@ import numpy as np
 
 from uniSMP.explore.collecting import A_ADDRESS, A_AGENT, A_CORE, A_WORD, A_WRITE, HALTED
 from uniSMP.explore.executor import Executor
-from uniSMP.explore.fabric import MARKS
+from uniSMP.explore.fabric import MARKS, STEP
 from uniSMP.explore.strategy import Execution, Move, Performer, straight_on
 from uniSMP.schedule.prng import SplitMix64
 
 _ENOUGH = 30
 _MOST = 300
 _LAST_WORD = MARKS >> 3
+_PAGE, _PAGE_WORDS = 12, 9
 _MASK64 = (1 << 64) - 1
 
 
@@ -29,10 +30,13 @@ class Learnt:
     Attributes:
         addresses: linear addresses of instructions that access shared words, and of HLT.
         choices: most moves that an execution had.
+        stepwise: cores with opaque handlers, see `opaque`; `addresses` has all instructions
+            that these were seen to execute where an interrupt could come.
     """
 
     addresses: frozenset[int]
     choices: int
+    stepwise: frozenset[int] = frozenset()
 
 
 def enabled(executor: Executor) -> list[Move]:
@@ -66,7 +70,9 @@ class _Meetings:
         """Take note of an execution."""
         rows = execution.analysis.accesses
         halted = rows[execution.analysis.kinds[:, 0] == HALTED, A_ADDRESS]
-        self.addresses |= {address & _MASK64 for address in halted.tolist()}
+        single = rows[rows[:, A_WORD] >> _PAGE_WORDS == STEP >> _PAGE, A_ADDRESS]
+        for places in halted, single:
+            self.addresses |= {address & _MASK64 for address in places.tolist()}
         rows = rows[rows[:, A_WORD] < _LAST_WORD]
         in_handler = rows[:, A_AGENT] >= self._cores
         agent = rows[:, A_CORE] + self._cores * in_handler
@@ -93,6 +99,7 @@ class _Scout:
         self._current = 0
         self._meetings = _Meetings(cores)
         self.moves = self.most_moves = 0
+        self.stepwise: frozenset[int] = frozenset()
 
     @property
     def addresses(self) -> set[int]:
@@ -121,6 +128,7 @@ class _Scout:
 
     def finished(self, execution: Execution) -> None:
         """Take note of new places."""
+        self.stepwise = execution.stepwise
         self._meetings.add(execution)
         self.most_moves = max(self.most_moves, self.moves)
 
@@ -138,4 +146,4 @@ def learn(performer: Performer) -> Learnt:
         executor.stop_at(scout.addresses)
         if nothing_new >= _ENOUGH and number > len(executor.cores):
             break
-    return Learnt(frozenset(scout.addresses), max(1, scout.most_moves))
+    return Learnt(frozenset(scout.addresses), max(1, scout.most_moves), scout.stepwise)

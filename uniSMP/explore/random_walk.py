@@ -22,6 +22,7 @@ class RandomWalk:
 
     def __init__(self, learnt: Learnt, seed: int, numbers: range) -> None:
         self._learnt = learnt
+        self.stepwise = learnt.stepwise
         self._seed = seed
         self._numbers = iter(numbers)
         self._random = generator(seed, 0)

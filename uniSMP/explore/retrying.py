@@ -33,6 +33,7 @@ class Lenient:
     name = "lenient"
 
     def __init__(self, slices: Sequence[Slice], *, goes_on: bool = True) -> None:
+        self.stepwise: frozenset[int] = frozenset()
         self._script: list[Move] = []
         for each in reversed(slices):
             if each.instructions:

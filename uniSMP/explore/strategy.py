@@ -1,5 +1,6 @@
 """What a strategy is: it says what runs next, again and again, and learns from what came of it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -45,6 +46,9 @@ class Execution:
         rests: for each core, whether it rests.
         waits: for each core, whether it waits.
         analysis: what happened.
+        opaque: by core and vector, what handlers changed of what they interrupted, or looked at.
+        stepwise: cores of which every instruction counts as an event: those that the strategy
+            named, and those that had such handlers.
     """
 
     slices: list[Slice]
@@ -54,6 +58,8 @@ class Execution:
     rests: tuple[bool, ...]
     waits: tuple[bool, ...]
     analysis: Analysis
+    opaque: Mapping[tuple[int, int], frozenset[str]]
+    stepwise: frozenset[int]
 
 
 class Strategy(Protocol):
@@ -61,9 +67,12 @@ class Strategy(Protocol):
 
     Attributes:
         name: as on the command line.
+        stepwise: cores of which every instruction counts as an event, since their handlers are
+            opaque, see `opaque`.
     """
 
     name: str
+    stepwise: frozenset[int]
 
     def new_execution(self) -> bool:
         """Begin another execution; False: there is none left."""
@@ -96,11 +105,17 @@ class Performer:
             return None
         executor = self.executor
         executor.rewind()
+        executor.stepwise = strategy.stepwise
         outlook = self._run(strategy)
         is_idle = not can_go_on(executor) and not executor.can_pass_time
         is_idle &= outlook in {Outlook.PLAIN, Outlook.STUCK}
         is_over = executor.ending is not None or (is_idle and executor.left > 0)
         analysis = self._analyst.look()
+        opaque = self._analyst.opaque(analysis)
+        stepwise = executor.stepwise | {core for core, _ in opaque}
+        if stepwise != executor.stepwise:
+            executor.stepwise = stepwise
+            analysis = self._analyst.look()
         if executor.ending is None:
             analysis.kept_from = self._analyst.kept_from()
         execution = Execution(
@@ -111,6 +126,8 @@ class Performer:
             rests=tuple(executor.rests),
             waits=tuple(each is not None for each in executor.waits),
             analysis=analysis,
+            opaque=opaque,
+            stepwise=stepwise,
         )
         strategy.finished(execution)
         return execution

@@ -15,6 +15,7 @@ from uniSMP.explore.counterexample import keep_counterexample
 from uniSMP.explore.exploration import explore
 from uniSMP.explore.job import CheckChoice, Limits, Plan
 from uniSMP.explore.methods import UNFINISHED, End
+from uniSMP.explore.opaque import opaque_handlers
 from uniSMP.explore.scene import FROM_SYMBOL, UNTIL_SYMBOL
 from uniSMP.machine.config import MachineConfig
 from uniSMP.machine.target import Target
@@ -88,6 +89,9 @@ def verdict(name: str, budget: Budget | None = None) -> Verdict:
         bounds.append(f"{most:,} of {bound}" if is_cut else bound)
         if explored.summary.counts.get(UNFINISHED, 0):
             raise InternalError(f"{name}: executions reached the limit of instructions")
+        for each in opaque_handlers(explored.summary.counts):
+            if not each.is_tried:
+                raise InternalError(f"{name}: {each}")
         if explored.summary.found:
             content = explored.summary.found[0].content
             kept = None

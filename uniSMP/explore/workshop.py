@@ -10,6 +10,7 @@ from uniSMP.explore.final_state import final_state
 from uniSMP.explore.job import Plan
 from uniSMP.explore.judging import Judge
 from uniSMP.explore.methods import ORDERS, PAIRS, SCHEDULES, STATES
+from uniSMP.explore.opaque import opaque_counts
 from uniSMP.explore.ordering import conflicts
 from uniSMP.explore.points import Learnt, learn
 from uniSMP.explore.scene import set_scene
@@ -68,11 +69,13 @@ class Tally:
         ended: of these, those that the guest ended while other cores could go on.
         found: violations, JSON-able.
         sets: members by name.
+        opaque: of all executions, those with opaque handlers, see `opaque.opaque_counts`.
     """
 
     def __init__(self, shop: Workshop) -> None:
         self._shop = shop
         self.executions = self.blocked = self.unfinished = self.ended = 0
+        self.opaque: dict[str, int] = {}
         self.found: list[dict[str, object]] = []
         self._sets: dict[str, set[int]] = {STATES: set(), SCHEDULES: set(), PAIRS: set()}
         self._sets[ORDERS] = set()
@@ -87,6 +90,8 @@ class Tally:
         execution = self._shop.performer.perform(strategy)
         if execution is None:
             return False
+        for name in opaque_counts(execution, strategy.stepwise):
+            self.opaque[name] = self.opaque.get(name, 0) + 1
         if not execution.is_complete and not execution.is_unfinished:
             self.blocked += 1
             return True

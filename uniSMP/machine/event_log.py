@@ -137,6 +137,9 @@ class EventLog:
         """Note an EOI."""
         self.add("eoi", core_id, vector=vector)
 
+    def task_priority_written(self, core_id: int) -> None:
+        """Note nothing: the access itself is an event."""
+
     def timer_programmed(self, core_id: int) -> None:
         """Note when a local APIC's timer will fire, in ticks; 0: it is stopped or masked."""
         deadline = self._apics[core_id].deadline_ticks()

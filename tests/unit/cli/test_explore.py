@@ -107,6 +107,7 @@ def test_json_has_everything(explore: Callable[..., Any]) -> None:
         "jobs": 2,
         "pending": 32,
         "counts": {"sum": 4950},
+        "opaque_handlers": [],
         "distinct": {"numbers": 100, "states": 10},
         "counterexamples": [],
         "found": [],

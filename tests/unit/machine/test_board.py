@@ -15,6 +15,9 @@ class Told:
     def interrupt_ended(self, core_id: int, vector: int) -> None:
         pass
 
+    def task_priority_written(self, core_id: int) -> None:
+        pass
+
     def timer_programmed(self, core_id: int) -> None:
         pass
 
