@@ -33,7 +33,6 @@ from uniSMP.machine.outcome import Ending
 _FOREVER = 1 << 62
 _LOG_WORDS = 1 << 18
 Column = npt.NDArray[np.int64]
-__all__ = ["Executor", "Halt"]
 _NO_WAITING: Column = np.full(1, -1, dtype=np.int64)
 
 
