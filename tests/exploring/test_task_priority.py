@@ -14,7 +14,17 @@ from tiny_scenes import Scene, begin
 SEND = "mov dword ptr [r15 + 0x300], 0x4040"
 END = "mov dword ptr [r15 + 0xB0], 0\niretq"
 COUNT = "inc dword ptr [0x5008]"
-END_BY_MSR = "push rax\npush rcx\nmov ecx, 0x80B\nxor eax, eax\nwrmsr\npop rcx\npop rax\niretq"
+END_BY_MSR = """push rax
+push rcx
+push rdx
+mov ecx, 0x80B
+xor eax, eax
+xor edx, edx
+wrmsr
+pop rdx
+pop rcx
+pop rax
+iretq"""
 TO_X2APIC = "mov ecx, 0x1B\nrdmsr\nor eax, 0xC00\nwrmsr\nxor edx, edx\nmov ecx, 0x808\nsti\nnop"
 # What core 1 does at first, how it sets its priority class to 5 and to 0, how handlers end.
 WAYS = {
