@@ -9,6 +9,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 from comparing import explore, is_covered
 from enumeration import ways
+from random_scenes import random_scene
 from tiny_scenes import IDLE, Scene, begin
 
 from uniSMP.explore.bounded import Bounded
@@ -108,6 +109,16 @@ def test_dpor_ends_where_interleavings_end_behind_rounds_of_waiting() -> None:
     found = ways(executor)
     assert found is not None
     assert len(found.ends) == 2
+    assert is_covered(found.ends, explore(executor))
+
+
+@pytest.mark.parametrize("seed", [3, 6, 9, 10, 13, 18])
+def test_dpor_ends_where_interleavings_of_cores_that_take_back_what_they_wrote_end(
+    seed: int,
+) -> None:
+    executor = begin(random_scene("retrying", seed))
+    found = ways(executor)
+    assert found is not None
     assert is_covered(found.ends, explore(executor))
 
 
