@@ -106,8 +106,11 @@ def test_json_has_verdict_and_costs(unismp: Unismp) -> None:
     ]
 
 
-def test_verdicts_are_not_made_up(unismp: Unismp, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_protocols_without_a_verdict_are_told_as_not_explored(
+    unismp: Unismp, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(costs_module, "count_costs", costs_of)
+    monkeypatch.setattr(verdicts_module, "verdict", lambda _name, _budget: None)
     out = unismp("protocols", "--cores", "1").out
     assert out.count("not explored") == 13
 
